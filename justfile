@@ -1,0 +1,42 @@
+# Every recipe runs in .venv; `./just` makes it. `just --list` shows what there is.
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
+
+# List the recipes.
+default:
+    @just --list --unsorted
+
+# The main job on real input: neural entropy and mutual information, with error bars and pictures.
+quickstart *args:
+    python -m runs.quickstart {{args}}
+
+# The test suite (under ten minutes on two cores).
+test *args:
+    python -m pytest -m "not slow" -n 2 --dist loadfile {{args}}
+
+# The tests that take minutes.
+slow *args:
+    python -m pytest -m slow {{args}}
+
+# Formatting, lint and types.
+check:
+    ruff check .
+    ruff format --check .
+    pyright
+
+# One experiment: `just run joint_gaussian --preset smoke`.
+run name *args:
+    python -m runs.{{name}} {{args}}
+
+# One figure of the paper: makes what is missing, then draws. `just figure 10`
+figure name *args:
+    python -m paper_figures.figure_{{name}} {{args}}
+
+# Every figure there is.
+figures *args:
+    for file in paper_figures/figure_*.py; do python -m "paper_figures.$(basename "$file" .py)" {{args}}; done
+
+# A benchmark: `just bench estimators`, `just bench train`.
+bench name *args:
+    python -m benchmarks.{{name}} {{args}}

@@ -1,0 +1,14 @@
+from ._arrays import load_arrays as load_arrays
+from ._digits import digits as digits
+from ._joint_gaussian import JointGaussian as JointGaussian
+from ._mixture import GaussianMixture as GaussianMixture
+from ._samples import (
+    check_samples as check_samples,
+    depends_on as depends_on,
+    Samples as Samples,
+    SamplesWarning as SamplesWarning,
+)
+from ._transforms import (
+    rank_gaussianise as rank_gaussianise,
+    standardise as standardise,
+)

@@ -1,0 +1,25 @@
+from ._base import (
+    AbstractDenoiser as AbstractDenoiser,
+    diffuse as diffuse,
+    noise as noise,
+    signal as signal,
+    Unconditional as Unconditional,
+    Zero as Zero,
+)
+from ._fields import denoised_mean as denoised_mean, entropy_field as entropy_field, score as score
+from ._gaussian import (
+    ConditionalGaussian as ConditionalGaussian,
+    Equilibrium as Equilibrium,
+    Gaussian as Gaussian,
+)
+from ._mixture import Empirical as Empirical, GaussianMixture as GaussianMixture
+from ._neural import (
+    entropy_matching as entropy_matching,
+    gaussian_matching as gaussian_matching,
+    Neural as Neural,
+    noise_matching as noise_matching,
+    Parameterisation as Parameterisation,
+    score_matching as score_matching,
+    velocity_matching as velocity_matching,
+)
+from ._product import LearnedProduct as LearnedProduct, Product as Product

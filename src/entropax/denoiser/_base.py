@@ -1,0 +1,91 @@
+import abc
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+
+def signal(log_snr: Float[Array, ""]) -> Float[Array, ""]:
+    r"""$\sqrt{\mathrm{sigmoid}(\lambda)}$, the factor of the data in $z = \sqrt{\mathrm{sigmoid}(\lambda)}\,x +
+    \sqrt{\mathrm{sigmoid}(-\lambda)}\,\varepsilon$."""
+    return jnp.exp(0.5 * jax.nn.log_sigmoid(log_snr))
+
+
+def noise(log_snr: Float[Array, ""]) -> Float[Array, ""]:
+    r"""$\sqrt{\mathrm{sigmoid}(-\lambda)}$, the factor of the noise in $z$; exact where $\lambda$ is large."""
+    return jnp.exp(0.5 * jax.nn.log_sigmoid(-log_snr))
+
+
+def diffuse(
+    x: Float[Array, "*shape"], log_snr: Float[Array, ""], eps: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    r"""The diffused state in variance-preserving units, $z = \sqrt{\mathrm{sigmoid}(\lambda)}\,x +
+    \sqrt{\mathrm{sigmoid}(-\lambda)}\,\varepsilon$."""
+    return signal(log_snr) * x + noise(log_snr) * eps
+
+
+class AbstractDenoiser(eqx.Module):
+    r"""What predicts the noise $\varepsilon$ from the diffused state $z$: the one kind of model that Entropax knows.
+
+    A denoiser is independent of the process it was trained under, because $z$ is in variance-preserving units and time
+    is the log-SNR. To add one, subclass this and state `log_snr_range` and `__call__`.
+    """
+
+    @property
+    @abc.abstractmethod
+    def log_snr_range(self) -> tuple[float, float]:
+        r"""The $\lambda$ where the denoiser can be trusted: unbounded for an exact one, the trained range for a
+        network."""
+
+    @abc.abstractmethod
+    def __call__(
+        self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
+    ) -> Float[Array, "*shape"]:
+        r"""$\hat\varepsilon(z, \lambda, y)$, for one sample; `jax.vmap` it over a batch.
+
+        **Arguments:**
+
+        - `z`: the diffused state, $\sqrt{\mathrm{sigmoid}(\lambda)}\,x + \sqrt{\mathrm{sigmoid}(-\lambda)}\,
+            \varepsilon$.
+        - `log_snr`: $\lambda$.
+        - `y`: what the data are conditioned on: a label, a vector, any pytree; `None` for the unconditional prediction.
+
+        **Returns:** the predicted noise, of the shape of `z`.
+        """
+
+
+class Unconditional(AbstractDenoiser):
+    r"""A denoiser that forgets its condition: $\hat\varepsilon(z, \lambda)$ whatever $y$ is.
+
+    **Arguments:**
+
+    - `denoiser`: the denoiser to call with `y=None`.
+    """
+
+    denoiser: AbstractDenoiser
+
+    @property
+    def log_snr_range(self) -> tuple[float, float]:
+        return self.denoiser.log_snr_range
+
+    def __call__(
+        self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
+    ) -> Float[Array, "*shape"]:
+        del y
+        return self.denoiser(z, log_snr, None)
+
+
+class Zero(AbstractDenoiser):
+    r"""$\hat\varepsilon = 0$: the baseline of score and noise matching."""
+
+    @property
+    def log_snr_range(self) -> tuple[float, float]:
+        return -math.inf, math.inf
+
+    def __call__(
+        self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
+    ) -> Float[Array, "*shape"]:
+        del log_snr, y
+        return jnp.zeros_like(z)

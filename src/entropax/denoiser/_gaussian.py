@@ -1,0 +1,182 @@
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from ._base import AbstractDenoiser, noise, signal
+
+
+def _matvec(matrix, vector):
+    # An exact denoiser is compared with closed forms: no TF32, no bf16 passes, on any device.
+    return jnp.matmul(matrix, vector, precision="highest")
+
+
+def _principal_axes(cov, name: str) -> tuple[Array, Array]:
+    """Eigenvalues and eigenvectors of a covariance, decided in float64."""
+    matrix = np.asarray(cov, np.float64)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"`{name}` must be a square matrix; got shape {matrix.shape}.")
+    if not np.allclose(matrix, matrix.T, rtol=1e-5, atol=1e-8 * max(np.abs(matrix).max(), 1e-30)):
+        raise ValueError(f"`{name}` must be symmetric.")
+    values, vectors = np.linalg.eigh(matrix)
+    if values.min() < -1e-6 * max(values.max(), 1e-30):
+        raise ValueError(f"`{name}` must be positive semi-definite; its least eigenvalue is {values.min():.3g}.")
+    dtype = jax.dtypes.canonicalize_dtype(np.float64)
+    return jnp.asarray(np.maximum(values, 0.0), dtype), jnp.asarray(vectors, dtype)
+
+
+def _optimal(z, log_snr, mean, variances, axes):
+    r"""$\sqrt{\bar a}\,(aC + \bar a I)^{-1}(z - \sqrt a\,m)$ in the principal axes of $C$, with $a =
+    \mathrm{sigmoid}(\lambda)$, $\bar a = 1 - a$."""
+    gains = noise(log_snr) / (jax.nn.sigmoid(log_snr) * variances + jax.nn.sigmoid(-log_snr))
+    return _matvec(axes, gains * _matvec(axes.T, z - signal(log_snr) * mean))
+
+
+class Equilibrium(AbstractDenoiser):
+    r"""The optimal denoiser of the equilibrium $\mathcal{N}(0, \kappa^2 I)$,
+
+    $$\hat\varepsilon_\mathrm{eq}(z, \lambda) = \frac{\sqrt{\mathrm{sigmoid}(-\lambda)}}
+      {\kappa^2\,\mathrm{sigmoid}(\lambda) + \mathrm{sigmoid}(-\lambda)}\,z.$$
+
+    **Arguments:**
+
+    - `std`: $\kappa$.
+    """
+
+    std: float | Float[Array, ""] = 1.0
+
+    @property
+    def log_snr_range(self) -> tuple[float, float]:
+        return -math.inf, math.inf
+
+    def __call__(
+        self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
+    ) -> Float[Array, "*shape"]:
+        del y
+        variance = self.std**2 * jax.nn.sigmoid(log_snr) + jax.nn.sigmoid(-log_snr)
+        return (noise(log_snr) / variance) * z
+
+
+class Gaussian(AbstractDenoiser):
+    r"""The optimal denoiser of $\mathcal{N}(m, C)$: with $a = \mathrm{sigmoid}(\lambda)$,
+
+    $$\hat\varepsilon(z, \lambda) = \sqrt{1-a}\,\bigl(aC + (1-a)I\bigr)^{-1}(z - \sqrt{a}\,m).$$
+
+    **Arguments:**
+
+    - `mean`: $m$, shape `(dim,)`.
+    - `cov`: $C$, shape `(dim, dim)`; diagonalised once, in float64.
+
+    **Raises:** `ValueError` where `cov` is not a covariance or does not fit `mean`.
+
+    ??? cite "Source"
+        Diffusion models are Kelly gamblers, Eq. (64b).
+    """
+
+    mean: Float[Array, " dim"]
+    variances: Float[Array, " dim"]
+    axes: Float[Array, "dim dim"]
+
+    def __init__(self, mean: Float[ArrayLike, " dim"], cov: Float[ArrayLike, "dim dim"]):
+        self.variances, self.axes = _principal_axes(cov, "cov")
+        self.mean = jnp.asarray(mean, self.variances.dtype)
+        if self.mean.shape != self.variances.shape:
+            raise ValueError(f"`mean` must have shape {self.variances.shape}, as `cov` says; got {self.mean.shape}.")
+
+    @classmethod
+    def fit(cls, x: Float[ArrayLike, "batch dim"]) -> "Gaussian":
+        """The Gaussian with the mean and the covariance of the samples `x`."""
+        x = np.asarray(x, np.float64)
+        return cls(x.mean(0), np.cov(x, rowvar=False).reshape(x.shape[1], x.shape[1]))
+
+    @property
+    def log_snr_range(self) -> tuple[float, float]:
+        return -math.inf, math.inf
+
+    def __call__(
+        self, z: Float[Array, " dim"], log_snr: Float[Array, ""], y: PyTree | None = None
+    ) -> Float[Array, " dim"]:
+        del y
+        return _optimal(z, log_snr, self.mean, self.variances, self.axes)
+
+
+class ConditionalGaussian(AbstractDenoiser):
+    r"""The optimal denoiser of jointly Gaussian $(X, Y)$. With $y$ it is that of $\mathcal{N}(m_x + G(y - m_y),
+    \Sigma_{X|Y})$, without, that of $\mathcal{N}(m_x, \Sigma_X)$.
+
+    **Arguments:**
+
+    - `cov_x`: $\Sigma_X$, shape `(dim, dim)`.
+    - `gain`: the regression matrix $G = \Sigma_{XY}\Sigma_Y^{-1}$, shape `(dim, dim_y)`.
+    - `cov_x_given_y`: $\Sigma_{X|Y}$, shape `(dim, dim)`.
+    - `mean_x`, `mean_y`: the means; zero where they are not given.
+
+    **Raises:** `ValueError` where a covariance is not one, or the shapes do not fit.
+
+    ??? cite "Source"
+        Diffusion models are Kelly gamblers, Eqs. (59) to (64).
+    """
+
+    marginal: Gaussian
+    residual: Gaussian
+    gain: Float[Array, "dim dim_y"]
+    mean_y: Float[Array, " dim_y"]
+
+    def __init__(
+        self,
+        *,
+        cov_x: Float[ArrayLike, "dim dim"],
+        gain: Float[ArrayLike, "dim dim_y"],
+        cov_x_given_y: Float[ArrayLike, "dim dim"],
+        mean_x: Float[ArrayLike, " dim"] | None = None,
+        mean_y: Float[ArrayLike, " dim_y"] | None = None,
+    ):
+        dim, dim_y = np.shape(gain)
+        mean_x = np.zeros(dim) if mean_x is None else mean_x
+        self.marginal = Gaussian(mean_x, cov_x)
+        self.residual = Gaussian(mean_x, cov_x_given_y)
+        dtype = self.marginal.mean.dtype
+        self.gain = jnp.asarray(np.asarray(gain), dtype)
+        self.mean_y = jnp.asarray(np.zeros(dim_y) if mean_y is None else np.asarray(mean_y), dtype)
+
+    @classmethod
+    def fit(cls, x: Float[ArrayLike, "batch dim"], y: Float[ArrayLike, "batch dim_y"]) -> "ConditionalGaussian":
+        """The jointly Gaussian law with the first two moments of the samples `x`, `y`."""
+        x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+        cov = np.cov(np.concatenate([x, y], 1), rowvar=False)
+        dim = x.shape[1]
+        cov_x, cov_xy, cov_y = cov[:dim, :dim], cov[:dim, dim:], cov[dim:, dim:]
+        gain = np.linalg.lstsq(cov_y, cov_xy.T, rcond=None)[0].T
+        residual = x - x.mean(0) - (y - y.mean(0)) @ gain.T
+        return cls(
+            cov_x=cov_x,
+            gain=gain,
+            cov_x_given_y=np.cov(residual, rowvar=False).reshape(dim, dim),
+            mean_x=x.mean(0),
+            mean_y=y.mean(0),
+        )
+
+    @property
+    def log_snr_range(self) -> tuple[float, float]:
+        return -math.inf, math.inf
+
+    def __call__(
+        self, z: Float[Array, " dim"], log_snr: Float[Array, ""], y: PyTree | None = None
+    ) -> Float[Array, " dim"]:
+        if y is None:
+            return self.marginal(z, log_snr)
+        shift = _matvec(self.gain, y - self.mean_y)
+        return self.residual(z - signal(log_snr) * shift, log_snr)
+
+
+def stack_axes(covs: Float[ArrayLike, "components dim dim"]) -> tuple[Array, Array]:
+    """Principal axes of several covariances, each decided in float64."""
+    axes = [_principal_axes(cov, f"covs[{k}]") for k, cov in enumerate(np.asarray(covs, np.float64))]
+    return jnp.stack([values for values, _ in axes]), jnp.stack([vectors for _, vectors in axes])
+
+
+# The optimal prediction of every component of a mixture at once.
+optimal_by_component = eqx.filter_vmap(_optimal, in_axes=(None, None, 0, 0, 0))

@@ -1,0 +1,107 @@
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Int, PyTree
+
+from ._base import AbstractDenoiser, noise, signal
+from ._gaussian import optimal_by_component, stack_axes
+
+
+class GaussianMixture(AbstractDenoiser):
+    r"""The optimal denoiser of $\sum_k w_k\,\mathcal{N}(m_k, C_k)$: the components' own predictions weighted by their
+    responsibilities for $z$,
+
+    $$\hat\varepsilon(z, \lambda) = \sum_k r_k(z, \lambda)\,\hat\varepsilon_k(z, \lambda), \qquad
+      r_k \propto w_k\,\mathcal{N}\bigl(z;\ \sqrt a\,m_k,\ aC_k + (1-a)I\bigr), \quad a = \mathrm{sigmoid}(\lambda),$$
+
+    by log-sum-exp. Given a label $y$, only the components that carry it count.
+
+    **Arguments:**
+
+    - `weights`: $w$, shape `(components,)`, non-negative with sum 1.
+    - `means`: $m$, shape `(components, dim)`.
+    - `covs`: $C$, shape `(components, dim, dim)`, full.
+    - `labels`: the class of each component, shape `(components,)`; `0, 1, ...` where it is not given.
+
+    **Raises:** `ValueError` where shapes do not fit or `weights` is no distribution.
+    """
+
+    log_weights: Float[Array, " components"]
+    means: Float[Array, "components dim"]
+    variances: Float[Array, "components dim"]
+    axes: Float[Array, "components dim dim"]
+    labels: Int[Array, " components"]
+
+    def __init__(
+        self,
+        weights: Float[ArrayLike, " components"],
+        means: Float[ArrayLike, "components dim"],
+        covs: Float[ArrayLike, "components dim dim"],
+        labels: Int[ArrayLike, " components"] | None = None,
+    ):
+        weights, means = np.asarray(weights, np.float64), np.asarray(means, np.float64)
+        if means.ndim != 2 or weights.shape != means.shape[:1] or np.shape(covs) != means.shape + means.shape[1:]:
+            raise ValueError(
+                "`weights`, `means`, `covs` must have shapes (components,), (components, dim), (components, dim, dim); "
+                f"got {weights.shape}, {means.shape}, {np.shape(covs)}."
+            )
+        if weights.min() < 0 or abs(weights.sum() - 1) > 1e-5:
+            raise ValueError(f"`weights` must be non-negative with sum 1; their sum is {weights.sum()}.")
+        self.variances, self.axes = stack_axes(covs)
+        with np.errstate(divide="ignore"):
+            self.log_weights = jnp.asarray(np.log(weights), self.variances.dtype)
+        self.means = jnp.asarray(means, self.variances.dtype)
+        self.labels = jnp.arange(len(weights)) if labels is None else jnp.asarray(np.asarray(labels))
+
+    @property
+    def log_snr_range(self) -> tuple[float, float]:
+        return -math.inf, math.inf
+
+    def __call__(
+        self, z: Float[Array, " dim"], log_snr: Float[Array, ""], y: PyTree | None = None
+    ) -> Float[Array, " dim"]:
+        predictions = optimal_by_component(z, log_snr, self.means, self.variances, self.axes)
+        variances = jax.nn.sigmoid(log_snr) * self.variances + jax.nn.sigmoid(-log_snr)
+        # The exponent of component k is -½ (z - √a m)ᵀ(aC + ā)⁻¹(z - √a m) = -½ (z - √a m)·ε̂_k / √ā.
+        residuals = z - signal(log_snr) * self.means
+        exponents = -0.5 * jnp.sum(residuals * predictions, -1) / noise(log_snr)
+        logits = self.log_weights + exponents - 0.5 * jnp.sum(jnp.log(variances), -1)
+        if y is not None:
+            logits = jnp.where(self.labels == y, logits, -jnp.inf)
+        return jax.nn.softmax(logits) @ predictions
+
+
+class Empirical(AbstractDenoiser):
+    r"""The optimal denoiser of a finite data set, each point with equal weight: with $a = \mathrm{sigmoid}(\lambda)$,
+
+    $$\hat\varepsilon(z, \lambda) = \frac{z - \sqrt a\,\mathbb{E}[x|z]}{\sqrt{1-a}}, \qquad
+      \mathbb{E}[x|z] = \sum_i \mathrm{softmax}_i\Bigl(-\frac{\|z - \sqrt a\,x_i\|^2}{2(1-a)}\Bigr)\,x_i.$$
+
+    This is what a network that has learnt its training set by heart computes. Given a label $y$, only the points that
+    carry it count.
+
+    **Arguments:**
+
+    - `points`: $x_i$, shape `(points, *shape)`.
+    - `labels`: the class of each point, shape `(points,)`, where conditions are labels.
+    """
+
+    points: Float[Array, " points *shape"]
+    labels: Int[Array, " points"] | None = None
+
+    @property
+    def log_snr_range(self) -> tuple[float, float]:
+        return -math.inf, math.inf
+
+    def __call__(
+        self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
+    ) -> Float[Array, "*shape"]:
+        residuals = (z - signal(log_snr) * self.points) / noise(log_snr)
+        logits = -0.5 * jnp.sum(residuals**2, axis=tuple(range(1, residuals.ndim)))
+        if y is not None:
+            if self.labels is None:
+                raise ValueError("`y` was given, but this Empirical denoiser was made without `labels`.")
+            logits = jnp.where(self.labels == y, logits, -jnp.inf)
+        return jnp.tensordot(jax.nn.softmax(logits), residuals, 1)

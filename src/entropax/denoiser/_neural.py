@@ -1,0 +1,119 @@
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from ._base import AbstractDenoiser, noise, signal, Zero
+from ._gaussian import ConditionalGaussian, Equilibrium, Gaussian
+
+
+class Neural(AbstractDenoiser):
+    r"""A network beside a baseline,
+
+    $$\hat\varepsilon_\theta(z, \lambda, y) = \mathrm{baseline}(z, \lambda, y) + \mathrm{scale}(\lambda)\,
+      \mathrm{net}(\bar z, \lambda, y), \qquad
+      \bar z = \frac{z - \sqrt{a}\,m}{\sqrt{a\,v + 1 - a}}, \quad a = \mathrm{sigmoid}(\lambda).$$
+
+    A parameterisation is a choice of baseline and scale: [`entropax.entropy_matching`][],
+    [`entropax.score_matching`][], [`entropax.noise_matching`][], [`entropax.velocity_matching`][] and
+    [`entropax.gaussian_matching`][] make them.
+
+    **Arguments:**
+
+    - `net`: a module `net(z, log_snr, y) -> array like z`, unbatched; `y=None` asks for the unconditional prediction.
+    - `baseline`: a denoiser; not trained.
+    - `scale`: a function of $\lambda$.
+    - `mean`, `variance`: the data's $m$ and $v$ by coordinate, so that the network sees inputs of order one whatever
+        the units of the data; not trained.
+    - `trained_range`: the range of $\lambda$ that the network is trained on, and trusted on.
+    """
+
+    net: Callable
+    baseline: AbstractDenoiser
+    scale: Callable[[Array], Array]
+    mean: Float[Array, "*shape"]
+    variance: Float[Array, "*shape"]
+    trained_range: tuple[float, float] = eqx.field(static=True)
+
+    @property
+    def log_snr_range(self) -> tuple[float, float]:
+        return self.trained_range
+
+    def __call__(
+        self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
+    ) -> Float[Array, "*shape"]:
+        baseline, mean, variance = jax.lax.stop_gradient((self.baseline, self.mean, self.variance))
+        spread = jax.nn.sigmoid(log_snr) * variance + jax.nn.sigmoid(-log_snr)
+        inputs = (z - signal(log_snr) * mean) * jax.lax.rsqrt(spread)
+        return baseline(z, log_snr, y) + self.scale(log_snr) * self.net(inputs, log_snr, y)
+
+
+def _one(log_snr):
+    return jnp.ones_like(log_snr)
+
+
+def _minus_noise(log_snr):
+    return -noise(log_snr)
+
+
+class Parameterisation(eqx.Module):
+    r"""A baseline and a scale, the two choices that a [`entropax.Neural`][] makes beside its network.
+
+    **Arguments:**
+
+    - `baseline`: a denoiser.
+    - `scale`: a function of $\lambda$.
+    """
+
+    baseline: AbstractDenoiser
+    scale: Callable[[Array], Array]
+
+
+def entropy_matching(std: float = 1.0) -> Parameterisation:
+    r"""The network carries only what tells the data from the equilibrium $\mathcal{N}(0, \kappa^2 I)$,
+
+    $$\hat\varepsilon = \hat\varepsilon_\mathrm{eq} + \sqrt{\mathrm{sigmoid}(\lambda)}\;\mathrm{net}, \qquad
+      e_\theta = -\frac{\hat\varepsilon - \hat\varepsilon_\mathrm{eq}}{\sqrt\Sigma}.$$
+
+    An untrained network is the equilibrium and stores no information. With $\kappa = 1$ the network predicts the
+    velocity $v$, so that this is [`entropax.velocity_matching`][].
+
+    **Arguments:**
+
+    - `std`: $\kappa$.
+
+    ??? cite "Source"
+        Diffusion models are Kelly gamblers, Eqs. (5), (6), (9).
+    """
+    return Parameterisation(Equilibrium(std), signal)
+
+
+def velocity_matching() -> Parameterisation:
+    r"""The network predicts $v = \sqrt a\,\varepsilon - \sqrt{1-a}\,x$, $a = \mathrm{sigmoid}(\lambda)$: then
+    $\hat\varepsilon = \sqrt{1-a}\,z + \sqrt a\,\hat v$, entropy matching with $\kappa = 1$."""
+    return entropy_matching(1.0)
+
+
+def score_matching() -> Parameterisation:
+    r"""The network is the score of $z$: $\hat\varepsilon = -\sqrt{\mathrm{sigmoid}(-\lambda)}\;\mathrm{net}$. It must
+    store what turns the equilibrium back into itself."""
+    return Parameterisation(Zero(), _minus_noise)
+
+
+def noise_matching() -> Parameterisation:
+    r"""The network predicts the noise: $\hat\varepsilon = \mathrm{net}$."""
+    return Parameterisation(Zero(), _one)
+
+
+def gaussian_matching(x: Float[Array, "batch dim"], y: Float[Array, "batch dim_y"] | None = None) -> Parameterisation:
+    r"""The network carries only what is not Gaussian in the data: the baseline is the optimal denoiser of the Gaussian
+    with the moments of `x` (and of `x` given a continuous `y`).
+
+    **Arguments:**
+
+    - `x`, `y`: the samples whose moments count.
+    """
+    baseline = Gaussian.fit(x) if y is None else ConditionalGaussian.fit(x, y)
+    return Parameterisation(baseline, signal)

@@ -1,0 +1,22 @@
+from ._entropy import (
+    conditional_entropy as conditional_entropy,
+    entropy_rate as entropy_rate,
+    kl_divergence as kl_divergence,
+    negentropy as negentropy,
+    neural_entropy as neural_entropy,
+    total_correlation as total_correlation,
+    total_entropy as total_entropy,
+)
+from ._guard import BoundWarning as BoundWarning
+from ._mutual_information import (
+    AbstractMethod as AbstractMethod,
+    AbstractRateMethod as AbstractRateMethod,
+    ControlledBy as ControlledBy,
+    EntropyDifference as EntropyDifference,
+    is_discrete as is_discrete,
+    label_entropy as label_entropy,
+    LossGapForm as LossGapForm,
+    mutual_information as mutual_information,
+    Orthogonal as Orthogonal,
+    Posterior as Posterior,
+)

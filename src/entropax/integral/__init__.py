@@ -1,0 +1,26 @@
+from ._estimate import Estimate as Estimate, Profile as Profile
+from ._integrands import (
+    AbstractIntegrand as AbstractIntegrand,
+    ClassLosses as ClassLosses,
+    Controlled as Controlled,
+    Difference as Difference,
+    Gap as Gap,
+    LossGap as LossGap,
+)
+from ._integrate import (
+    antithetic_noise as antithetic_noise,
+    fit_density as fit_density,
+    independent_noise as independent_noise,
+    integrate as integrate,
+    Integrator as Integrator,
+    TruncationWarning as TruncationWarning,
+)
+from ._nodes import (
+    AbstractDensity as AbstractDensity,
+    AbstractNodes as AbstractNodes,
+    GaussLegendre as GaussLegendre,
+    Logistic as Logistic,
+    Piecewise as Piecewise,
+    Stratified as Stratified,
+    Uniform as Uniform,
+)

@@ -1,0 +1,185 @@
+import math
+from statistics import NormalDist
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+from jaxtyping import Array, Float, Inexact
+
+from ..process import AbstractProcess
+
+
+class Profile(eqx.Module):
+    r"""A rate along the axis it is integrated over.
+
+    **Arguments:**
+
+    - `log_snr`: the nodes, increasing.
+    - `rate`: nats per unit of $\lambda$ at each.
+    - `stderr`: its standard error.
+    - `second_moment`: the mean square of single evaluations: what importance sampling is fitted to.
+    """
+
+    log_snr: Float[Array, " nodes"]
+    rate: Inexact[Array, " nodes *out"]
+    stderr: Inexact[Array, " nodes *out"]
+    second_moment: Inexact[Array, " nodes *out"]
+
+    def in_time(self, process: AbstractProcess) -> tuple[Array, Array, Array]:
+        r"""The same rate per unit of the time of a process, $\lvert\mathrm{d}\lambda/\mathrm{d}s\rvert$ times the rate
+        per unit of $\lambda$.
+
+        **Returns:** times $s$, increasing; rates; their standard errors. Nodes below $\lambda(T)$, which belong to no
+        time, are left out (so this is for use outside `jax.jit`).
+        """
+        inside = self.log_snr >= process.log_snr(jnp.asarray(process.T, self.log_snr.dtype))
+        s = jax.vmap(process.time)(self.log_snr[inside])[::-1]
+        speed = -jax.vmap(process.log_snr_rate)(s)
+        speed = speed.reshape(speed.shape + (1,) * (self.rate.ndim - 1))
+        return s, speed * self.rate[inside][::-1], speed * self.stderr[inside][::-1]
+
+    def cumulative(self) -> Float[Array, " nodes"]:
+        r"""$\int_\lambda^{\lambda_\mathrm{max}}$ of the rate, at each node: what is known at that noise level's upper
+        side, the entropy produced up to the time that $\lambda$ belongs to."""
+        steps = 0.5 * (self.rate[1:] + self.rate[:-1]) * jnp.diff(self.log_snr)
+        return jnp.concatenate([jnp.cumsum(steps[::-1])[::-1], jnp.zeros_like(steps[:1])])
+
+
+class Estimate(eqx.Module):
+    r"""A number with its error bar, and where it comes from.
+
+    Estimates add and subtract; those over the same samples (of the same length) keep what their errors share, so that
+    the error of a difference on common random numbers is the small one that it has.
+
+    **Arguments:**
+
+    - `value`: the estimate.
+    - `stderr_data`: its standard error from finite data and noise.
+    - `stderr_nodes`: its standard error from the choice of nodes in $\lambda$.
+    - `pointwise`: each sample's own unbiased share, with mean `value`.
+    - `residuals`: each sample's influence on the error; their spread is `stderr_data`.
+    - `profile`: the rate along $\lambda$.
+    - `tails`: what was added below and above the range of integration.
+    - `unit`: `"nats"` or `"bits"`.
+    """
+
+    value: Float[Array, ""]
+    stderr_data: Float[Array, ""]
+    stderr_nodes: Float[Array, ""]
+    pointwise: Float[Array, " batch"] | None = None
+    residuals: Float[Array, " batch"] | None = None
+    profile: Profile | None = None
+    tails: Float[Array, "2"] | None = None
+    unit: Literal["nats", "bits"] = eqx.field(static=True, default="nats")
+
+    @property
+    def stderr(self) -> Float[Array, ""]:
+        """The standard error, of both sources together."""
+        return jnp.hypot(self.stderr_data, self.stderr_nodes)
+
+    def interval(self, level: float = 0.95) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """The two-sided confidence interval at `level`, by the normal approximation.
+
+        **Raises:** `ValueError` unless `level` is between 0 and 1.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"`level` must be between 0 and 1; got {level}.")
+        width = NormalDist().inv_cdf(0.5 + level / 2) * self.stderr
+        return self.value - width, self.value + width
+
+    @property
+    def bits(self) -> "Estimate":
+        """The same estimate in bits."""
+        if self.unit == "bits":
+            return self
+        scaled = self * (1 / math.log(2))
+        return eqx.tree_at(lambda e: e.unit, scaled, "bits", is_leaf=lambda leaf: leaf is None)
+
+    def __neg__(self) -> "Estimate":
+        return self * -1.0
+
+    def __mul__(self, factor: float) -> "Estimate":
+        scale = lambda leaf: None if leaf is None else factor * leaf
+        profile = self.profile and Profile(
+            self.profile.log_snr,
+            factor * self.profile.rate,
+            abs(factor) * self.profile.stderr,
+            factor**2 * self.profile.second_moment,
+        )
+        return Estimate(
+            factor * self.value,
+            abs(factor) * self.stderr_data,
+            abs(factor) * self.stderr_nodes,
+            scale(self.pointwise),
+            scale(self.residuals),
+            profile,
+            scale(self.tails),
+            self.unit,
+        )
+
+    __rmul__ = __mul__
+
+    def __sub__(self, other: "Estimate") -> "Estimate":
+        return self + (-other)
+
+    def __add__(self, other: "Estimate") -> "Estimate":
+        if self.unit != other.unit:
+            raise ValueError(f"Estimates in {self.unit} and in {other.unit} do not add; convert one.")
+        residuals = _add_aligned(self.residuals, other.residuals)
+        if residuals is None:
+            stderr_data = jnp.hypot(self.stderr_data, other.stderr_data)
+        else:
+            stderr_data = standard_error(residuals)
+        tails = None if self.tails is None or other.tails is None else self.tails + other.tails
+        return Estimate(
+            self.value + other.value,
+            stderr_data,
+            jnp.hypot(self.stderr_nodes, other.stderr_nodes),
+            _add_aligned(self.pointwise, other.pointwise),
+            residuals,
+            _add_profiles(self.profile, other.profile),
+            tails,
+            self.unit,
+        )
+
+    def __str__(self) -> str:
+        value, stderr = float(self.value), float(self.stderr)
+        # Two digits of the error say all that the value's digits can.
+        digits = 2 if stderr == 0 or not math.isfinite(stderr) else max(0, 1 - math.floor(math.log10(stderr)))
+        return f"{value:.{digits}f} ± {stderr:.{digits}f} {self.unit}"
+
+    def __repr__(self) -> str:
+        if isinstance(self.value, Tracer) or not isinstance(self.value, jax.Array):
+            return "Estimate(...)"
+        return f"Estimate({self})"
+
+
+def standard_error(residuals: Float[Array, " batch *out"]) -> Float[Array, "*out"]:
+    """The standard error of a mean whose terms have these deviations."""
+    batch = residuals.shape[0]
+    centred = residuals - jnp.mean(residuals, 0)
+    return jnp.sqrt(jnp.sum(centred**2, 0) / (batch * max(batch - 1, 1)))
+
+
+def _add_aligned(first, second):
+    # Samples of different lengths are different samples: their errors are independent.
+    if first is None or second is None or first.shape != second.shape:
+        return None
+    return first + second
+
+
+def _add_profiles(first: Profile | None, second: Profile | None) -> Profile | None:
+    if first is None or second is None or first.rate.shape != second.rate.shape:
+        return None
+    if any(isinstance(p.log_snr, Tracer) for p in (first, second)):
+        return None
+    if not bool(jnp.all(jnp.abs(first.log_snr - second.log_snr) < 1e-3)):
+        return None
+    return Profile(
+        first.log_snr,
+        first.rate + second.rate,
+        jnp.hypot(first.stderr, second.stderr),
+        (first.rate + second.rate) ** 2 + first.second_moment + second.second_moment,
+    )

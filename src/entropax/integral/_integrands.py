@@ -1,0 +1,164 @@
+import abc
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Inexact, Int
+
+from ..denoiser import AbstractDenoiser
+
+
+class AbstractIntegrand(eqx.Module):
+    r"""A rate per unit of $\lambda$: what an estimand integrates. It is a function of what some denoisers predict from
+    the same state, so that integrals that are done together call each denoiser once."""
+
+    @property
+    @abc.abstractmethod
+    def denoisers(self) -> tuple[AbstractDenoiser, ...]:
+        """What the rate compares."""
+
+    @abc.abstractmethod
+    def rate(
+        self,
+        predictions: tuple[Inexact[Array, "*shape"], ...],
+        log_snr: Float[Array, ""],
+        eps: Inexact[Array, "*shape"],
+    ) -> Inexact[Array, "*out"]:
+        r"""The rate of one sample, from the predictions of `denoisers` at $z = \sqrt{\mathrm{sigmoid}(\lambda)}\,x +
+        \sqrt{\mathrm{sigmoid}(-\lambda)}\,\varepsilon$, given $y$."""
+
+    @property
+    def log_snr_range(self) -> tuple[float, float]:
+        """Where all its denoisers can be trusted."""
+        lows, highs = zip(*(denoiser.log_snr_range for denoiser in self.denoisers))
+        return max(lows), min(highs)
+
+
+class Gap(AbstractIntegrand):
+    r"""$\tfrac12\|\hat\varepsilon_a(z, \lambda, y) - \hat\varepsilon_b(z, \lambda, y)\|^2$: the identity that carries
+    both papers integrates this.
+
+    **Arguments:**
+
+    - `a`, `b`: two denoisers.
+    """
+
+    a: AbstractDenoiser
+    b: AbstractDenoiser
+
+    @property
+    def denoisers(self) -> tuple[AbstractDenoiser, ...]:
+        return self.a, self.b
+
+    def rate(self, predictions, log_snr, eps):
+        a, b = predictions
+        return 0.5 * jnp.sum((a - b) ** 2)
+
+
+class LossGap(AbstractIntegrand):
+    r"""$\tfrac12\|\varepsilon - \hat\varepsilon_a\|^2 - \tfrac12\|\varepsilon - \hat\varepsilon_b\|^2$: by how much $b$
+    predicts the true noise better than $a$. Its mean is the [`entropax.Gap`][] where $b$ is exact, and less elsewhere.
+
+    **Arguments:**
+
+    - `a`: the denoiser that knows less.
+    - `b`: the one that knows more.
+    """
+
+    a: AbstractDenoiser
+    b: AbstractDenoiser
+
+    @property
+    def denoisers(self) -> tuple[AbstractDenoiser, ...]:
+        return self.a, self.b
+
+    def rate(self, predictions, log_snr, eps):
+        a, b = predictions
+        # ‖ε - a‖² - ‖ε - b‖², without the cancellation.
+        return 0.5 * jnp.sum((b - a) * (2 * eps - a - b))
+
+
+class ClassLosses(AbstractIntegrand):
+    r"""$\tfrac12\|\varepsilon - \hat\varepsilon(z, \lambda, c)\|^2$ for every class $c$, on common noise: minus its
+    integral is the class-conditional log-likelihood up to one constant.
+
+    **Arguments:**
+
+    - `denoiser`: a conditional denoiser.
+    - `classes`: the labels, shape `(classes,)`.
+    """
+
+    denoiser: AbstractDenoiser
+    classes: Int[Array, " classes"]
+
+    @property
+    def denoisers(self) -> tuple[AbstractDenoiser, ...]:
+        return (_EveryClass(self.denoiser, self.classes),)
+
+    def rate(self, predictions, log_snr, eps):
+        errors = predictions[0] - eps
+        return 0.5 * jnp.sum(errors**2, axis=tuple(range(1, errors.ndim)))
+
+
+class _EveryClass(AbstractDenoiser):
+    """The predictions under every class, along a new first axis."""
+
+    denoiser: AbstractDenoiser
+    classes: Int[Array, " classes"]
+
+    @property
+    def log_snr_range(self) -> tuple[float, float]:
+        return self.denoiser.log_snr_range
+
+    def __call__(self, z, log_snr, y=None):
+        del y
+        return jax.vmap(lambda label: self.denoiser(z, log_snr, label))(self.classes)
+
+
+class Difference(AbstractIntegrand):
+    r"""One rate less another, on common random numbers.
+
+    **Arguments:**
+
+    - `first`, `second`: two integrands.
+    """
+
+    first: AbstractIntegrand
+    second: AbstractIntegrand
+
+    @property
+    def denoisers(self) -> tuple[AbstractDenoiser, ...]:
+        return self.first.denoisers + self.second.denoisers
+
+    def rate(self, predictions, log_snr, eps):
+        cut = len(self.first.denoisers)
+        first = self.first.rate(predictions[:cut], log_snr, eps)
+        return first - self.second.rate(predictions[cut:], log_snr, eps)
+
+
+class Controlled(AbstractIntegrand):
+    r"""A rate with a control variate whose mean is known: `integrand` − `control` + `mean`(λ).
+
+    The rates of Gaussian denoisers depend on the data's first two moments alone, so that any Gaussian law with the
+    moments of the population serves as control, whatever the data's own law: the noise that both rates share cancels.
+
+    **Arguments:**
+
+    - `integrand`: the rate wanted.
+    - `control`: a rate like it, evaluated on the same noise.
+    - `mean`: the population mean of `control` as a function of $\lambda$.
+    """
+
+    integrand: AbstractIntegrand
+    control: AbstractIntegrand
+    mean: Callable[[Array], Array]
+
+    @property
+    def denoisers(self) -> tuple[AbstractDenoiser, ...]:
+        return self.integrand.denoisers + self.control.denoisers
+
+    def rate(self, predictions, log_snr, eps):
+        cut = len(self.integrand.denoisers)
+        rate = self.integrand.rate(predictions[:cut], log_snr, eps)
+        return rate - self.control.rate(predictions[cut:], log_snr, eps) + self.mean(log_snr)

@@ -1,0 +1,312 @@
+import warnings
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jax.core import Tracer
+from jax.sharding import Mesh
+from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
+from tqdm import tqdm
+
+from ..denoiser import AbstractDenoiser, diffuse
+from ..parallel import shard
+from ._estimate import Estimate, Profile, standard_error
+from ._integrands import AbstractIntegrand
+from ._nodes import AbstractNodes, Draw, Piecewise, Stratified
+
+
+# Where the integral of an exact denoiser stops and its tail terms begin. The upper end leaves a variance of 1e-8 (whose
+# rate falls from λ = 18.4 on) room to reach its asymptote.
+_UNBOUNDED = (-16.0, 24.0)
+
+# A progress bar appears on work that lasts longer than this many seconds.
+_PATIENCE = 2.0
+
+
+class TruncationWarning(UserWarning):
+    """A part of an integral that cannot be justified was left out."""
+
+
+def independent_noise(key: PRNGKeyArray, batch: int, nodes: int, shape: tuple[int, ...], dtype) -> Array:
+    r"""Independent noise at every node."""
+    return jr.normal(key, (batch, nodes, *shape), dtype)
+
+
+def antithetic_noise(key: PRNGKeyArray, batch: int, nodes: int, shape: tuple[int, ...], dtype) -> Array:
+    r"""Noise in pairs $\pm\varepsilon$ at neighbouring nodes of a sample: what is odd in the noise cancels, what is
+    even counts twice. It pays where the rate is nearly linear in the noise."""
+    half = jr.normal(key, (batch, (nodes + 1) // 2, 1, *shape), dtype)
+    pairs = jnp.concatenate([half, -half], 2)
+    return pairs.reshape(batch, -1, *shape)[:, :nodes]
+
+
+class Integrator(eqx.Module):
+    r"""How an integral over $\lambda$ is done.
+
+    **Arguments:**
+
+    - `nodes`: [`entropax.Stratified`][] (the default, unbiased) or [`entropax.GaussLegendre`][].
+    - `log_snr_range`: $(\lambda_\mathrm{min}, \lambda_\mathrm{max})$, or `None` for where the denoisers can be trusted.
+        A range that is given is integrated as it stands; otherwise tail terms follow at both ends where the rate falls
+        off as theory says, and a [`entropax.TruncationWarning`][] says what is left out where it does not. The range of
+        a paper that states times is `process.log_snr_range(s_min)`.
+    - `noise`: [`entropax.independent_noise`][] (the default) or [`entropax.antithetic_noise`][].
+    - `chunk`: evaluations at a time; memory grows with this, not with samples × nodes.
+    - `mesh`: the devices that the samples are spread over, from [`entropax.parallel.make_mesh`][].
+    """
+
+    nodes: AbstractNodes = Stratified()
+    log_snr_range: tuple[float, float] | None = None
+    noise: Callable[..., Array] = independent_noise
+    chunk: int = 32768
+    mesh: Mesh | None = None
+
+    def __check_init__(self):
+        if self.log_snr_range is not None and not self.log_snr_range[0] < self.log_snr_range[1]:
+            raise ValueError(f"`log_snr_range` must increase; got {self.log_snr_range}.")
+        if self.chunk < 1:
+            raise ValueError(f"`chunk` must be positive; got {self.chunk}.")
+
+    def evaluations(self, batch: int) -> int:
+        """How often an integral over `batch` samples calls its integrand."""
+        return batch * (self.nodes.per_sample + (2 if self.log_snr_range is None else 0))
+
+
+def integrate(
+    integrands: PyTree[AbstractIntegrand],
+    x: Inexact[Array, " batch *shape"],
+    y: PyTree | None = None,
+    *,
+    key: PRNGKeyArray,
+    integrator: Integrator = Integrator(),
+) -> PyTree[Estimate]:
+    r"""The integrals $\int \mathbb{E}_{x, y, \varepsilon}\,f(x, y, \lambda, \varepsilon)\,\mathrm{d}\lambda$ of several
+    rates on the same nodes and the same noise.
+
+    **Arguments:**
+
+    - `integrands`: one rate or a pytree of them.
+    - `x`: the samples. `y`: their conditions, a pytree with the same leading axis.
+    - `key`: the randomness of nodes and noise.
+    - `integrator`: nodes, range, noise, chunk and devices.
+
+    **Returns:** an [`entropax.Estimate`][] for each rate.
+
+    **Raises:** `ValueError` on empty samples, lengths that do not match, or a range outside where a denoiser can be
+    trusted.
+    """
+    batch = _check_samples(x, y)
+    is_integrand = lambda leaf: isinstance(leaf, AbstractIntegrand)
+    rates, structure = jax.tree.flatten(integrands, is_leaf=is_integrand)
+    low, high, tails = _range(rates, integrator)
+    low, high = jnp.asarray(low, x.dtype), jnp.asarray(high, x.dtype)
+
+    size, chunks = _chunk_size(batch, integrator)
+    denoisers, uses = _distinct(rates)
+    parts, sums = [], []
+    for index in tqdm(range(chunks), "Integrating", unit="chunk", leave=False, delay=_PATIENCE, disable=None):
+        samples = _slice(x, y, index, size, integrator.mesh)
+        part, new = _evaluate_chunk(
+            tuple(rates), denoisers, uses, samples, jr.fold_in(key, index), low, high, integrator, tails
+        )
+        parts.append(part)
+        sums = jax.tree.map(jnp.add, sums, new) if sums else new
+
+    count, log_snr_sum, moments = sums
+    log_snr = log_snr_sum / jnp.maximum(count, 1)
+    estimates = []
+    for k in range(len(rates)):
+        body, ends = (jnp.concatenate([part[k][i] for part in parts])[:batch] for i in range(2))
+        profile = _profile(log_snr, count, *moments[k])
+        explained = jnp.concatenate(
+            [_explained(jr.fold_in(key, index), low, high, integrator, profile, size) for index in range(chunks)]
+        )[:batch]
+        nodes_error = integrator.nodes.error(log_snr, profile.rate, profile.stderr, count, chunks)
+        factors = _tail_factors(profile, jnp.mean(ends, 0), low, high) if tails else jnp.zeros_like(ends[0])
+        estimates.append(_assemble(body, factors * ends, explained, nodes_error, profile))
+        _warn_of_truncation(estimates[-1], jnp.mean(ends, 0)[1], factors[1], high, tails)
+    return jax.tree.unflatten(structure, estimates)
+
+
+def fit_density(profile: Profile, floor: float = 0.1) -> Piecewise:
+    r"""The importance density that a pilot run asks for: $p(\lambda) \propto \sqrt{\mathbb{E} f^2}$, which minimises
+    the variance of a single evaluation, mixed with a share of the uniform density so that no noise level goes unseen.
+
+    **Arguments:**
+
+    - `profile`: of the pilot's [`entropax.Estimate`][].
+    - `floor`: the share of the uniform density.
+
+    **Returns:** a density for [`entropax.Stratified`][].
+    """
+    wanted = jnp.sqrt(profile.second_moment)
+    inner = 0.5 * (profile.log_snr[1:] + profile.log_snr[:-1])
+    first, last = 1.5 * profile.log_snr[:1] - 0.5 * profile.log_snr[1:2], 1.5 * profile.log_snr[-1:]
+    edges = jnp.concatenate([first, inner, last - 0.5 * profile.log_snr[-2:-1]])
+    widths = jnp.diff(edges)
+    wanted = wanted / jnp.sum(wanted * widths)
+    return Piecewise(edges, (1 - floor) * wanted + floor / jnp.sum(widths))
+
+
+def _check_samples(x, y) -> int:
+    if x.ndim < 1 or x.shape[0] == 0:
+        raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {x.shape}.")
+    for leaf in jax.tree.leaves(y):
+        if leaf.shape[:1] != x.shape[:1]:
+            raise ValueError(f"`y` must hold as many samples as `x`, {x.shape[0]}; got shape {leaf.shape}.")
+    return x.shape[0]
+
+
+def _range(rates, integrator):
+    low = max(rate.log_snr_range[0] for rate in rates)
+    high = min(rate.log_snr_range[1] for rate in rates)
+    if integrator.log_snr_range is None:
+        return max(low, _UNBOUNDED[0]), min(high, _UNBOUNDED[1]), True
+    asked = integrator.log_snr_range
+    if asked[0] < low - 1e-3 or asked[1] > high + 1e-3:
+        raise ValueError(
+            f"`log_snr_range` {asked} leaves ({low:.3f}, {high:.3f}), the range where the denoisers can be trusted."
+        )
+    return *asked, False
+
+
+def _distinct(rates) -> tuple[tuple[AbstractDenoiser, ...], tuple[tuple[int, ...], ...]]:
+    """The denoisers that the rates compare, each once, and which of them each rate uses. XLA does not see by itself
+    that two calls of a network are one."""
+    distinct, uses = [], []
+    for rate in rates:
+        needs = []
+        for denoiser in rate.denoisers:
+            same = [k for k, other in enumerate(distinct) if _is_same(denoiser, other)]
+            if not same:
+                distinct.append(denoiser)
+            needs.append(same[0] if same else len(distinct) - 1)
+        uses.append(tuple(needs))
+    return tuple(distinct), tuple(uses)
+
+
+def _is_same(first: AbstractDenoiser, second: AbstractDenoiser) -> bool:
+    (leaves, structure), (others, other_structure) = jax.tree.flatten(first), jax.tree.flatten(second)
+    return structure == other_structure and all(leaf is other for leaf, other in zip(leaves, others))
+
+
+def _chunk_size(batch, integrator):
+    devices = 1 if integrator.mesh is None else integrator.mesh.size
+    chunks = -(-batch * integrator.nodes.per_sample // integrator.chunk)
+    size = -(-batch // max(chunks, 1))
+    size = -(-size // devices) * devices
+    return size, -(-batch // size)
+
+
+def _slice(x, y, index, size, mesh):
+    """One chunk of the samples, the last one filled up from the first, and which of it count."""
+    rows = (np.arange(size) + index * size) % x.shape[0]
+    counts = jnp.asarray(np.arange(size) + index * size < x.shape[0])
+    return shard(jax.tree.map(lambda leaf: leaf[rows], (x, y)) + (counts,), mesh)
+
+
+def _draw(key, size, low, high, integrator) -> tuple[Draw, PRNGKeyArray]:
+    node_key, noise_key = jr.split(key)
+    return integrator.nodes.draw(node_key, size, low, high), noise_key
+
+
+@eqx.filter_jit
+def _evaluate_chunk(rates, denoisers, uses, samples, key, low, high, integrator, tails):
+    x, y, counts = samples
+    size, num = x.shape[0], integrator.nodes.per_sample
+    draw, noise_key = _draw(key, size, low, high, integrator)
+    log_snr = draw.log_snr
+    if tails:
+        ends = jnp.broadcast_to(jnp.stack([low, high]), (size, 2))
+        log_snr = jnp.concatenate([log_snr, ends], 1)
+    eps = integrator.noise(noise_key, size, log_snr.shape[1], x.shape[1:], x.dtype)
+
+    def at_node(x, y, log_snr, eps):
+        z = diffuse(x, log_snr, eps)
+        predictions = [denoiser(z, log_snr, y) for denoiser in denoisers]
+        return [rate.rate(tuple(predictions[k] for k in needs), log_snr, eps) for rate, needs in zip(rates, uses)]
+
+    values = jax.vmap(jax.vmap(at_node, (None, None, 0, 0)))(x, y, log_snr, eps)
+
+    mask = counts.astype(x.dtype)[:, None] * jnp.ones((1, num), x.dtype)
+    add = lambda values: jax.ops.segment_sum(
+        values.reshape(-1, *values.shape[2:]), draw.cell.reshape(-1), integrator.nodes.cells
+    )
+    parts, moments = [], []
+    for value in values:
+        inner, outer = value[:, :num], value[:, num:]
+        weight = draw.weight.reshape(draw.weight.shape + (1,) * (inner.ndim - 2))
+        masked = inner * mask.reshape(mask.shape + (1,) * (inner.ndim - 2))
+        outer = outer if tails else jnp.zeros((size, 2, *inner.shape[2:]), inner.dtype)
+        parts.append((jnp.sum(weight * inner, 1), outer))
+        moments.append((add(masked), add(masked * inner)))
+    return parts, (add(mask), add(mask * draw.log_snr), moments)
+
+
+def _profile(log_snr, count, first, second) -> Profile:
+    count = jnp.maximum(count, 1).reshape(count.shape + (1,) * (first.ndim - 1))
+    rate, second = first / count, second / count
+    spread = jnp.maximum(second - rate**2, 0.0)
+    return Profile(log_snr, rate, jnp.sqrt(spread / jnp.maximum(count - 1, 1)), second)
+
+
+@eqx.filter_jit
+def _explained(key, low, high, integrator, profile, size):
+    """What the smooth profile alone predicts for each sample's sum over its nodes. Stratified nodes make the mean of it
+    all but exact, so it is no part of the error."""
+    draw, _ = _draw(key, size, low, high, integrator)
+    flat = profile.rate.reshape(profile.rate.shape[0], -1)
+    along = jax.vmap(lambda rate: jnp.interp(draw.log_snr, profile.log_snr, rate), 1, 2)(flat)
+    return jnp.sum(draw.weight[..., None] * along, 1).reshape(size, *profile.rate.shape[1:])
+
+
+def _tail_factors(profile: Profile, ends: Array, low: Array, high: Array) -> Array:
+    r"""∫ beyond the ends in units of the rate there.
+
+    Below, the rate of a gap falls as $e^\lambda$ (data with a mean, mutual information) or $e^{2\lambda}$; above, where
+    both densities are smooth, as $e^{-\lambda}$. The slope towards the profile decides which holds, if any does.
+    """
+    span = 2.0
+    inside = jnp.stack([_at(profile, low + span), _at(profile, high - span)])
+    decay = jnp.log(jnp.maximum(jnp.abs(inside), 1e-30) / jnp.maximum(jnp.abs(ends), 1e-30)) / span
+    same_sign = inside * ends >= 0
+    below = jnp.where(decay[0] > 1.5, 0.5, jnp.where(decay[0] > 0.5, 1.0, 0.0))
+    above = jnp.where(decay[1] > 0.5, 1.0, 0.0)
+    return jnp.where(same_sign, jnp.stack([below, above]), 0.0)
+
+
+def _at(profile, log_snr):
+    flat = profile.rate.reshape(profile.rate.shape[0], -1)
+    along = jax.vmap(lambda rate: jnp.interp(log_snr, profile.log_snr, rate), 1)(flat)
+    return along.reshape(profile.rate.shape[1:])
+
+
+def _assemble(body, tails, explained, nodes_error, profile) -> Estimate:
+    pointwise = body + jnp.sum(tails, 1)
+    residuals = pointwise - explained
+    return Estimate(
+        value=jnp.mean(pointwise, 0),
+        stderr_data=standard_error(residuals),
+        stderr_nodes=nodes_error,
+        pointwise=pointwise,
+        residuals=residuals - jnp.mean(residuals, 0),
+        profile=profile,
+        tails=jnp.mean(tails, 0),
+    )
+
+
+def _warn_of_truncation(estimate: Estimate, rate: Array, factor: Array, high: Array, tails: bool):
+    if not tails or isinstance(rate, Tracer) or rate.ndim > 0:
+        return
+    error = float(estimate.stderr)
+    if float(factor) == 0 and abs(float(rate)) > max(3 * error, 0.01 * abs(float(estimate.value))):
+        warnings.warn(
+            f"At the upper end of the range, λ = {float(high):.1f}, the rate is still {float(rate):.2g} nats per unit "
+            "and does not fall off as exp(-λ): what lies above is left out. Train over a wider `log_snr_range`, or "
+            "read the estimate as one over this range.",
+            TruncationWarning,
+            stacklevel=4,
+        )

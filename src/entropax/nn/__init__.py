@@ -1,0 +1,7 @@
+from ._condition import (
+    AbstractCondition as AbstractCondition,
+    LabelCondition as LabelCondition,
+    NoCondition as NoCondition,
+    VectorCondition as VectorCondition,
+)
+from ._mlp import log_snr_features as log_snr_features, MLP as MLP

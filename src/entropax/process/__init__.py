@@ -1,0 +1,8 @@
+from ._base import AbstractProcess as AbstractProcess
+from ._cosine import Cosine as Cosine
+from ._straight_line import StraightLine as StraightLine
+from ._variance_exploding import VarianceExploding as VarianceExploding
+from ._variance_preserving import (
+    SubVariancePreserving as SubVariancePreserving,
+    VariancePreserving as VariancePreserving,
+)

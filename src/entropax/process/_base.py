@@ -1,0 +1,118 @@
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from equinox import AbstractVar
+from jaxtyping import Array, Float
+
+
+# Halvings of [0, T] that bring a bracket below the spacing of float32 wherever s lies, times down to T·2⁻⁶⁰ included.
+_BISECTIONS = 60
+
+
+class AbstractProcess(eqx.Module):
+    r"""A linear forward process with a Gaussian kernel,
+
+    $$\mathrm{d}X = \varphi(s)\,X\,\mathrm{d}s + \sigma(s)\,\mathrm{d}B_s, \qquad
+      X_s = \mu(s)\,x + \sqrt{\Sigma(s)}\,\varepsilon, \qquad 0 \le s \le T.$$
+
+    A process is two functions: its log signal-to-noise ratio $\lambda(s) = \log \mu^2/\Sigma$ and $\log\mu(s)$. The
+    drift, the diffusion and the inverse $s(\lambda)$ follow, here, once: since $\Sigma = \mu^2 e^{-\lambda}$,
+
+    $$\varphi = \frac{\mathrm{d}\log\mu}{\mathrm{d}s}, \qquad
+      \sigma^2 = -\Sigma\,\frac{\mathrm{d}\lambda}{\mathrm{d}s}.$$
+
+    To add one, subclass this, state `T`, `log_snr` and `log_mean`, and `equilibrium_std` (or raise a `ValueError` that
+    says why there is none).
+
+    ??? cite "Source"
+        Diffusion models are Kelly gamblers, Eq. (2) and footnote 3.
+    """
+
+    T: AbstractVar[float]
+
+    @abc.abstractmethod
+    def log_snr(self, s: Float[Array, ""]) -> Float[Array, ""]:
+        r"""$\lambda(s) = \log \mu(s)^2/\Sigma(s)$, strictly decreasing, infinite at $s = 0$."""
+
+    @abc.abstractmethod
+    def log_mean(self, s: Float[Array, ""]) -> Float[Array, ""]:
+        r"""$\log \mu(s)$, zero at $s = 0$."""
+
+    @property
+    @abc.abstractmethod
+    def equilibrium_std(self) -> float:
+        r"""The $\kappa$ of the fixed equilibrium $p_\mathrm{eq} = \mathcal{N}(0, \kappa^2 I)$ that the process relaxes
+        to and leaves invariant.
+
+        **Raises:** `ValueError` where there is no such state.
+        """
+
+    def mean_factor(self, s: Float[Array, ""]) -> Float[Array, ""]:
+        r"""$\mu(s)$, the factor of the data in the kernel's mean."""
+        return jnp.exp(self.log_mean(s))
+
+    def std(self, s: Float[Array, ""]) -> Float[Array, ""]:
+        r"""$\sqrt{\Sigma(s)} = \mu(s)\,e^{-\lambda(s)/2}$, the standard deviation of the kernel."""
+        return jnp.exp(self.log_mean(s) - 0.5 * self.log_snr(s))
+
+    def drift_rate(self, s: Float[Array, ""]) -> Float[Array, ""]:
+        r"""$\varphi(s)$, so that the forward drift is $b_+(x, s) = \varphi(s)\,x$."""
+        return jax.grad(self.log_mean)(s)
+
+    def diffusion_squared(self, s: Float[Array, ""]) -> Float[Array, ""]:
+        r"""$\sigma(s)^2 = -\Sigma\,\mathrm{d}\lambda/\mathrm{d}s$."""
+        return -jnp.exp(2 * self.log_mean(s) - self.log_snr(s)) * self.log_snr_rate(s)
+
+    def log_snr_rate(self, s: Float[Array, ""]) -> Float[Array, ""]:
+        r"""$\mathrm{d}\lambda/\mathrm{d}s$, negative: what turns a rate per unit of $\lambda$ into one per unit of
+        time."""
+        return jax.grad(self.log_snr)(s)
+
+    def time(self, log_snr: Float[Array, ""]) -> Float[Array, ""]:
+        r"""The inverse $s(\lambda)$, differentiable in $\lambda$ and in the parameters of the process.
+
+        Bisection brackets the root to the last bit; one Newton step from there, through which alone derivatives flow,
+        gives $\mathrm{d}s/\mathrm{d}\lambda = 1/\lambda'(s)$. A $\lambda$ below $\lambda(T)$ belongs to no time of the
+        process and returns $T$.
+
+        **Arguments:**
+
+        - `log_snr`: $\lambda$.
+
+        **Returns:** the time $s \in (0, T]$, to 1e-6 in float32.
+        """
+        target = jax.lax.stop_gradient(log_snr)
+        process = jax.lax.stop_gradient(self)
+
+        def halve(_, bracket):
+            low, high = bracket
+            # The geometric mean where it is finer: small times keep their relative precision.
+            middle = jnp.where(low > 0, jnp.sqrt(low) * jnp.sqrt(high), 0.25 * high)
+            above = process.log_snr(middle) > target
+            return jnp.where(above, middle, low), jnp.where(above, high, middle)
+
+        end = jnp.asarray(self.T, jnp.result_type(log_snr))
+        low, high = jax.lax.fori_loop(0, _BISECTIONS, halve, (jnp.zeros_like(end), end))
+        s = jax.lax.stop_gradient(jnp.where(low > 0, jnp.sqrt(low) * jnp.sqrt(high), high))
+        newton = s - (self.log_snr(s) - log_snr) / jax.lax.stop_gradient(self.log_snr_rate(s))
+        return jnp.where(target <= process.log_snr(end), end, newton)
+
+    def log_snr_range(self, s_min: float, s_max: float | None = None) -> tuple[float, float]:
+        r"""The interval of $\lambda$ that the times $[s_\mathrm{min}, s_\mathrm{max}]$ cover, as the paper states its
+        integration ranges.
+
+        **Arguments:**
+
+        - `s_min`: the earliest time, above 0 (where $\lambda$ is infinite).
+        - `s_max`: the latest time; $T$ where it is not given.
+
+        **Returns:** $(\lambda(s_\mathrm{max}), \lambda(s_\mathrm{min}))$, for `ex.Integrator(log_snr_range=...)`.
+
+        **Raises:** `ValueError` unless $0 < s_\mathrm{min} < s_\mathrm{max} \le T$.
+        """
+        s_max = self.T if s_max is None else s_max
+        if not 0 < s_min < s_max <= self.T:
+            raise ValueError(f"`s_min`, `s_max` must satisfy 0 < s_min < s_max <= T = {self.T}; got {s_min}, {s_max}.")
+        return float(self.log_snr(jnp.asarray(s_max))), float(self.log_snr(jnp.asarray(s_min)))

@@ -1,0 +1,179 @@
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from ..denoiser import entropy_matching, Neural, Parameterisation
+from ..nn import LabelCondition, MLP, NoCondition, VectorCondition
+from ._checkpoint import Checkpoints
+from ._train import Settings, train, Training
+
+
+# How many units of λ the trained range reaches beyond the data's largest and smallest scale: there rates have fallen to
+# a thousandth of what they are at it, and follow their asymptotes.
+_MARGIN = 7.0
+
+# The most that the range is stretched for flattened data; a float32 state cannot resolve much more.
+_WIDEST = (-20.0, 25.0)
+
+
+def log_snr_range(x: Float[Array, "batch dim"], y: PyTree | None = None) -> tuple[float, float]:
+    r"""The range of $\lambda$ on which data are neither noise nor resolved, $(-7 - \log v_\mathrm{max},\ 7 - \log
+    v_\mathrm{min})$, with the largest and the smallest variance in any direction of $x$, given a linear prediction from
+    a continuous $y$; at least $(-9, 9)$.
+
+    **Arguments:**
+
+    - `x`, `y`: the samples.
+
+    **Returns:** the range, for [`entropax.Neural`][].
+    """
+    flat = np.asarray(x, np.float64).reshape(len(x), -1)
+    flat = flat - flat.mean(0)
+    largest = np.linalg.eigvalsh(flat.T @ flat / len(flat))[-1]
+    if y is not None and jnp.issubdtype(y.dtype, jnp.inexact):
+        design = np.concatenate([np.asarray(y, np.float64), np.ones((len(flat), 1))], 1)
+        flat = flat - design @ np.linalg.lstsq(design, flat, rcond=None)[0]
+    smallest = max(np.linalg.eigvalsh(flat.T @ flat / len(flat))[0], 1e-30)
+    low = np.clip(-_MARGIN - np.log(largest), _WIDEST[0], -9.0)
+    high = np.clip(_MARGIN - np.log(smallest), 9.0, _WIDEST[1])
+    return float(low), float(high)
+
+
+def make_network(
+    x: Float[Array, "batch dim"], y: PyTree | None = None, *, width: int = 256, depth: int = 4, key: PRNGKeyArray
+) -> MLP:
+    """The default network for samples: an MLP with a label condition where `y` holds integers, a vector condition where
+    it holds floats, none where there is no `y`.
+
+    **Arguments:**
+
+    - `x`, `y`: the samples.
+    - `width`, `depth`: of the network.
+    - `key`: for the initialisation.
+
+    **Raises:** `ValueError` where `y` is neither a vector of integers nor a matrix of floats.
+    """
+    condition_key, net_key = jr.split(key)
+    if y is None:
+        condition = NoCondition(width)
+    elif y.ndim == 1 and jnp.issubdtype(y.dtype, jnp.integer):
+        condition = LabelCondition(int(jnp.max(y)) + 1, width, key=condition_key)
+    elif y.ndim == 2 and jnp.issubdtype(y.dtype, jnp.inexact):
+        condition = VectorCondition(jnp.mean(y, 0), jnp.std(y, 0), width, key=condition_key)
+    else:
+        raise ValueError(
+            "`y` must be labels, integers of shape (batch,), or vectors, floats of shape (batch, dim); got "
+            f"{y.dtype} of shape {y.shape}."
+        )
+    return MLP(x.shape[1], condition, depth=depth, key=net_key)
+
+
+def fit(
+    x: Float[Array, "batch dim"],
+    y: PyTree | None = None,
+    *,
+    key: PRNGKeyArray,
+    parameterisation: Parameterisation | None = None,
+    width: int = 256,
+    depth: int = 4,
+    log_snr_range: tuple[float, float] | None = None,
+    held_out: float = 0.05,
+    settings: Settings = Settings(),
+    checkpoints: Checkpoints | None = None,
+    mesh: Mesh | None = None,
+) -> Neural:
+    """Fits one network to samples, with and without their condition. [`entropax.train`][] is the same with the history,
+    for any denoiser.
+
+    **Arguments:**
+
+    - `x`: samples, shape `(batch, dim)`.
+    - `y`: their conditions: labels (integers, shape `(batch,)`), vectors (floats, shape `(batch, dim_y)`), or `None`.
+    - `key`: all randomness.
+    - `parameterisation`: baseline and scale; entropy matching where it is not given.
+    - `width`, `depth`: of the network.
+    - `log_snr_range`: the noise levels to train on; by the data's scales where it is not given.
+    - `held_out`: the share of the samples that early stopping looks at.
+    - `settings`, `checkpoints`, `mesh`: as [`entropax.train`][].
+
+    **Returns:** a [`entropax.Neural`][] denoiser.
+
+    **Raises:** `ValueError` on samples that are too few, of unequal lengths, not finite, or of a wrong kind.
+    """
+    return fit_with_history(
+        x,
+        y,
+        key=key,
+        parameterisation=parameterisation,
+        width=width,
+        depth=depth,
+        log_snr_range=log_snr_range,
+        held_out=held_out,
+        settings=settings,
+        checkpoints=checkpoints,
+        mesh=mesh,
+    ).denoiser
+
+
+_default_range = log_snr_range
+
+
+def fit_with_history(
+    x: Float[Array, "batch dim"],
+    y: PyTree | None = None,
+    *,
+    key: PRNGKeyArray,
+    parameterisation: Parameterisation | None = None,
+    width: int = 256,
+    depth: int = 4,
+    log_snr_range: tuple[float, float] | None = None,
+    held_out: float = 0.05,
+    settings: Settings = Settings(),
+    checkpoints: Checkpoints | None = None,
+    mesh: Mesh | None = None,
+) -> Training[Neural]:
+    """[`entropax.fit`][] with the history of losses.
+
+    **Returns:** the denoiser and its history.
+    """
+    _check(x, y, held_out)
+    split_key, net_key, train_key = jr.split(key, 3)
+    rows = jr.permutation(split_key, x.shape[0])
+    kept_back = max(1, round(held_out * x.shape[0]))
+    take = lambda rows: jax.tree.map(lambda leaf: leaf[rows], (x, y))
+    held_out_samples, (x, y) = take(rows[:kept_back]), take(rows[kept_back:])
+
+    parameterisation = parameterisation or entropy_matching()
+    denoiser = Neural(
+        net=make_network(x, y, width=width, depth=depth, key=net_key),
+        baseline=parameterisation.baseline,
+        scale=parameterisation.scale,
+        mean=jnp.mean(x, 0),
+        variance=jnp.var(x, 0),
+        trained_range=log_snr_range or _default_range(x, y),
+    )
+    return train(
+        denoiser,
+        x,
+        y,
+        held_out=held_out_samples,
+        key=train_key,
+        settings=settings,
+        checkpoints=checkpoints,
+        mesh=mesh,
+    )
+
+
+def _check(x, y, held_out):
+    if x.ndim != 2 or x.shape[0] < 2:
+        raise ValueError(f"`x` must have shape (batch, dim) with at least two samples; got {x.shape}.")
+    if y is not None and y.shape[:1] != x.shape[:1]:
+        raise ValueError(f"`y` must hold as many samples as `x`, {x.shape[0]}; got shape {y.shape}.")
+    if not 0 < held_out < 1:
+        raise ValueError(f"`held_out` must be a share between 0 and 1; got {held_out}.")
+    for name, array in (("x", x), ("y", y)):
+        if array is not None and not bool(jnp.all(jnp.isfinite(array))):
+            raise ValueError(f"`{name}` must be finite; it holds NaN or infinite entries.")

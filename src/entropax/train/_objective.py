@@ -1,0 +1,106 @@
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from ..denoiser import AbstractDenoiser, diffuse
+from ..process import AbstractProcess
+
+
+class AbstractWeighting(eqx.Module):
+    r"""The weight $w(\lambda)$ of a noise level in the objective $\tfrac12\int w(\lambda)\,
+    \mathbb{E}\|\hat\varepsilon - \varepsilon\|^2\,\mathrm{d}\lambda$."""
+
+    @abc.abstractmethod
+    def __call__(self, log_snr: Float[Array, ""]) -> Float[Array, ""]:
+        r"""$w(\lambda)$."""
+
+
+class Likelihood(AbstractWeighting):
+    r"""$w = 1$: the bound on the likelihood, $\lambda(s) = \sigma^2/2$ in the paper's terms, whatever the process.
+
+    ??? cite "Source"
+        Diffusion models are Kelly gamblers, Eq. (33), and Eq. (43) with $\lambda(s) = \sigma(s)^2/2$.
+    """
+
+    def __call__(self, log_snr: Float[Array, ""]) -> Float[Array, ""]:
+        return jnp.ones_like(log_snr)
+
+
+class Epsilon(AbstractWeighting):
+    r"""$w = 2\,\lvert\mathrm{d}s/\mathrm{d}\lambda\rvert$: the error of the noise, uniform in time, $\lambda(s) =
+    \Sigma(s)$; what the paper's code does where the paper says $\lambda = 1$.
+
+    **Arguments:**
+
+    - `process`: whose time is meant.
+    """
+
+    process: AbstractProcess
+
+    def __call__(self, log_snr: Float[Array, ""]) -> Float[Array, ""]:
+        return -2 / self.process.log_snr_rate(self.process.time(log_snr))
+
+
+class Unit(AbstractWeighting):
+    r"""$w = 2\,\lvert\mathrm{d}s/\mathrm{d}\lambda\rvert/\Sigma$: the error of the score, uniform in time; Eq. (43)
+    with $\lambda(s) = 1$ to the letter.
+
+    **Arguments:**
+
+    - `process`: whose time is meant.
+    """
+
+    process: AbstractProcess
+
+    def __call__(self, log_snr: Float[Array, ""]) -> Float[Array, ""]:
+        s = self.process.time(log_snr)
+        return -2 / (self.process.log_snr_rate(s) * self.process.std(s) ** 2)
+
+
+def denoising_loss(
+    denoiser: AbstractDenoiser,
+    x: Float[Array, " batch *shape"],
+    y: PyTree | None,
+    *,
+    key: PRNGKeyArray,
+    weighting: AbstractWeighting = Likelihood(),
+    unconditional: float = 0.5,
+) -> Float[Array, ""]:
+    r"""One draw of the denoising objective, in nats,
+
+    $$L = \frac12\int w(\lambda)\,\mathbb{E}\|\hat\varepsilon(z, \lambda, y) - \varepsilon\|^2\,\mathrm{d}\lambda,$$
+
+    with $\lambda$ stratified over the batch and over the denoiser's range. The first rows of the batch are predicted
+    without their condition: in a batch drawn at random they are a random share of it.
+
+    **Arguments:**
+
+    - `denoiser`: the model.
+    - `x`, `y`: a batch and its conditions, or `None`.
+    - `key`: for noise levels and noise.
+    - `weighting`: $w$.
+    - `unconditional`: the share of the batch that is predicted without its condition.
+
+    **Returns:** the loss.
+    """
+    level_key, order_key, noise_key = jr.split(key, 3)
+    batch = x.shape[0]
+    low, high = denoiser.log_snr_range
+    # Strata in random order, so that both parts of the batch see all noise levels.
+    place = jr.permutation(order_key, jnp.arange(batch, dtype=x.dtype)) + jr.uniform(level_key, (), x.dtype)
+    log_snr = low + (high - low) * place / batch
+    eps = jr.normal(noise_key, x.shape, x.dtype)
+    z = jax.vmap(diffuse)(x, log_snr, eps)
+    if y is None:
+        predictions = jax.vmap(denoiser)(z, log_snr)
+    else:
+        free = round(unconditional * batch)
+        alone = jax.vmap(lambda z, log_snr: denoiser(z, log_snr, None))(z[:free], log_snr[:free])
+        given = jax.vmap(denoiser)(z[free:], log_snr[free:], jax.tree.map(lambda leaf: leaf[free:], y))
+        predictions = jnp.concatenate([alone, given])
+    errors = jnp.sum((predictions - eps) ** 2, axis=tuple(range(1, x.ndim)))
+    return 0.5 * (high - low) * jnp.mean(jax.vmap(weighting)(log_snr) * errors)

@@ -1,0 +1,41 @@
+"""What every test stands on: two simulated CPU devices, strict dtype promotion, a compilation cache, keys."""
+
+import itertools
+import os
+import pathlib
+import zlib
+
+
+# Read when jax, or matplotlib, is first imported; subprocesses of a test inherit them.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import hypothesis
+import jax
+import jax.random as jr
+import pytest
+
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(__file__).parents[1] / ".cache" / "jax"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+# A failure must come back when the test is run again, on another machine too.
+hypothesis.settings.register_profile("entropax", deadline=None, derandomize=True, max_examples=50)
+hypothesis.settings.load_profile("entropax")
+
+
+def pytest_configure(config: pytest.Config):
+    # JAX writes cache entries in place, so another worker, or a later run after a kill, may read half of one. It then
+    # warns and compiles, which is what we want of it; only the warning must not fail the test that happened to read.
+    config.addinivalue_line("filterwarnings", "ignore:Error (reading|writing) persistent compilation cache entry")
+
+
+@pytest.fixture
+def getkey(request):
+    """Fresh keys, a new one at each call. They follow from the name of the test, so that neither the order of the tests
+    nor their distribution over workers changes a number."""
+    root = jr.key(zlib.crc32(request.node.nodeid.encode()) & 0x7FFFFFFF)
+    calls = itertools.count()
+    return lambda: jr.fold_in(root, next(calls))
