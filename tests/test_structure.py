@@ -20,7 +20,7 @@ SOURCE = ROOT / "src" / "entropax"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 # What each floor stands on. Whatever that in turn stands on may be imported too; anything else is above or beside it.
-# Modules directly in the package (parallel.py, private ones) are the ground; cli.py is the roof.
+# Modules directly in the package (parallel.py, private ones) are the ground; cli is the roof.
 FLOORS = {
     "process": set(),
     "nn": set(),
@@ -78,7 +78,9 @@ def test_nothing_is_imported_upwards(file):
     name = name_of(file)
     imported = {other for other in imports_of(file) if other.split(".")[0] == "entropax"}
     here = floor_of(name)
-    if name == "entropax" or here == "cli":
+    if here == "cli":
+        return
+    if name == "entropax":
         allowed = {floor_of(other) for other in imported} - {"cli"}
     elif (SOURCE / here).is_dir():
         assert here in FLOORS, f"{here} has no floor yet: say in FLOORS what it stands on"
@@ -107,6 +109,8 @@ def is_abstract(cls: type) -> bool:
 def test_a_class_is_abstract_or_final():
     classes = []
     for info in pkgutil.walk_packages(entropax.__path__, "entropax."):
+        if info.name.endswith("__main__"):
+            continue
         for cls in vars(importlib.import_module(info.name)).values():
             if inspect.isclass(cls) and issubclass(cls, eqx.Module) and cls.__module__ == info.name:
                 classes.append(cls)

@@ -22,12 +22,15 @@ from .denoiser import (
     Product as Product,
     score as score,
     score_matching as score_matching,
+    Standardising as Standardising,
     Unconditional as Unconditional,
     velocity_matching as velocity_matching,
+    Whitening as Whitening,
     Zero as Zero,
 )
 from .information import (
     BoundWarning as BoundWarning,
+    check_mutual_information as check_mutual_information,
     conditional_entropy as conditional_entropy,
     ControlledBy as ControlledBy,
     entropy_rate as entropy_rate,

@@ -20,6 +20,8 @@ from ._neural import (
     noise_matching as noise_matching,
     Parameterisation as Parameterisation,
     score_matching as score_matching,
+    Standardising as Standardising,
     velocity_matching as velocity_matching,
+    Whitening as Whitening,
 )
 from ._product import LearnedProduct as LearnedProduct, Product as Product

@@ -49,8 +49,10 @@ class Product(AbstractDenoiser):
     def __call__(
         self, z: Float[Array, " dim"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, " dim"]:
+        # A mixture would take y for one of its own components.
+        del y
         return eqx.filter_vmap(_along_coordinate, in_axes=(eqx.if_array(0), 0, None, None))(
-            self.marginals, z, log_snr, y
+            self.marginals, z, log_snr, None
         )
 
 

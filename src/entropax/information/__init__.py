@@ -7,14 +7,17 @@ from ._entropy import (
     total_correlation as total_correlation,
     total_entropy as total_entropy,
 )
-from ._guard import BoundWarning as BoundWarning
+from ._guard import (
+    BoundWarning as BoundWarning,
+    check_mutual_information as check_mutual_information,
+    is_discrete as is_discrete,
+    label_entropy as label_entropy,
+)
 from ._mutual_information import (
     AbstractMethod as AbstractMethod,
     AbstractRateMethod as AbstractRateMethod,
     ControlledBy as ControlledBy,
     EntropyDifference as EntropyDifference,
-    is_discrete as is_discrete,
-    label_entropy as label_entropy,
     LossGapForm as LossGapForm,
     mutual_information as mutual_information,
     Orthogonal as Orthogonal,

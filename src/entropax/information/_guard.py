@@ -2,7 +2,11 @@
 
 import warnings
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
+from jaxtyping import Array, PyTree
 
 from ..integral import Estimate
 
@@ -15,21 +19,45 @@ class BoundWarning(UserWarning):
     """An estimate breaks a bound that the true value obeys."""
 
 
-def warn_below(estimate: Estimate, bound: float, name: str):
+def warn_below(estimate: Estimate, bound: float, name: str) -> None:
     """Warns where the estimate lies below `bound`, beyond its error."""
-    if isinstance(estimate.value, Tracer):
-        return
-    if float(estimate.value) < bound - _SIGMAS * float(estimate.stderr) - 1e-6:
-        _warn(f"{estimate} breaks the bound {name}: the true value cannot be below {bound:.4g}.")
+    if not isinstance(estimate.value, Tracer):
+        _warn_beyond(estimate, float(estimate.value) - bound, name)
 
 
-def warn_above(estimate: Estimate, bound: float, name: str):
+def warn_above(estimate: Estimate, bound: float, name: str) -> None:
     """Warns where the estimate lies above `bound`, beyond its error."""
-    if isinstance(estimate.value, Tracer):
-        return
-    if float(estimate.value) > bound + _SIGMAS * float(estimate.stderr) + 1e-6:
-        _warn(f"{estimate} breaks the bound {name}: the true value cannot be above {bound:.4g} nats.")
+    if not isinstance(estimate.value, Tracer):
+        _warn_beyond(estimate, bound - float(estimate.value), f"{name} = {bound:.4g} nats")
 
 
-def _warn(message):
-    warnings.warn(message, BoundWarning, stacklevel=4)
+def check_mutual_information(estimate: Estimate, y: PyTree, name: str = "I(X;Y)") -> None:
+    """Warns where an estimate of mutual information lies outside of 0 <= I(X;Y) <= H(Y), the latter for labels.
+
+    **Arguments:**
+
+    - `estimate`: in nats.
+    - `y`: the conditions it was made with.
+    - `name`: what the warning calls it.
+    """
+    warn_below(estimate, 0.0, f"{name} >= 0")
+    if is_discrete(y) and not isinstance(jax.tree.leaves(y)[0], Tracer):
+        warn_above(estimate, label_entropy(jax.tree.leaves(y)[0]), f"{name} <= H(Y)")
+
+
+def label_entropy(y: Array) -> float:
+    """The entropy $H(Y)$ in nats of the labels' frequencies."""
+    _, counts = np.unique(np.asarray(y), return_counts=True)
+    share = counts / counts.sum()
+    return float(-(share * np.log(share)).sum())
+
+
+def is_discrete(y: PyTree) -> bool:
+    """Whether conditions are labels: one array of integers, of shape `(batch,)`."""
+    leaves = jax.tree.leaves(y)
+    return len(leaves) == 1 and leaves[0].ndim == 1 and jnp.issubdtype(leaves[0].dtype, jnp.integer)
+
+
+def _warn_beyond(estimate: Estimate, inside: float, bound: str) -> None:
+    if inside < -_SIGMAS * float(estimate.stderr) - 1e-6:
+        warnings.warn(f"{estimate} breaks the bound {bound}, which the true value obeys.", BoundWarning, stacklevel=4)

@@ -1,12 +1,10 @@
 import abc
-import math
 from collections.abc import Callable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
 from ..denoiser import AbstractDenoiser, Equilibrium, Unconditional
@@ -23,7 +21,7 @@ from ..integral import (
     Stratified,
 )
 from ..integral._estimate import standard_error
-from ._guard import warn_above, warn_below
+from ._guard import check_mutual_information, is_discrete
 
 
 class AbstractMethod(eqx.Module):
@@ -159,19 +157,6 @@ class ControlledBy(AbstractMethod):
         return integrate(controlled, x, y, key=key, integrator=integrator or Integrator())
 
 
-def label_entropy(y: Array) -> float:
-    """The entropy H(Y) in nats of the labels' frequencies."""
-    _, counts = np.unique(np.asarray(y), return_counts=True)
-    share = counts / counts.sum()
-    return float(-(share * np.log(share)).sum())
-
-
-def is_discrete(y: PyTree) -> bool:
-    """Whether conditions are labels: one array of integers, of shape `(batch,)`."""
-    leaves = jax.tree.leaves(y)
-    return len(leaves) == 1 and leaves[0].ndim == 1 and jnp.issubdtype(leaves[0].dtype, jnp.integer)
-
-
 def mutual_information(
     denoiser: AbstractDenoiser,
     x: Inexact[Array, " batch *shape"],
@@ -198,12 +183,7 @@ def mutual_information(
 
     **Raises:** `ValueError` on empty samples, lengths that do not match, and labels that are no integers.
     """
-    discrete = is_discrete(y)
-    method = method or (Posterior() if discrete else LossGapForm())
+    method = method or (Posterior() if is_discrete(y) else LossGapForm())
     estimate = method(denoiser, x, y, key=key, integrator=integrator)
-    warn_below(estimate, 0.0, "I(X;Y) >= 0")
-    if discrete and not isinstance(jax.tree.leaves(y)[0], Tracer):
-        bound = label_entropy(jax.tree.leaves(y)[0])
-        if math.isfinite(bound):
-            warn_above(estimate, bound, "I(X;Y) <= H(Y)")
+    check_mutual_information(estimate, y)
     return estimate

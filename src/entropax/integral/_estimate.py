@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from statistics import NormalDist
 from typing import Literal
@@ -65,13 +66,13 @@ class Estimate(eqx.Module):
     - `unit`: `"nats"` or `"bits"`.
     """
 
-    value: Float[Array, ""]
-    stderr_data: Float[Array, ""]
-    stderr_nodes: Float[Array, ""]
-    pointwise: Float[Array, " batch"] | None = None
-    residuals: Float[Array, " batch"] | None = None
+    value: Inexact[Array, "*out"]
+    stderr_data: Inexact[Array, "*out"]
+    stderr_nodes: Inexact[Array, "*out"]
+    pointwise: Inexact[Array, " batch *out"] | None = None
+    residuals: Inexact[Array, " batch *out"] | None = None
     profile: Profile | None = None
-    tails: Float[Array, "2"] | None = None
+    tails: Inexact[Array, " 2 *out"] | None = None
     unit: Literal["nats", "bits"] = eqx.field(static=True, default="nats")
 
     @property
@@ -94,8 +95,7 @@ class Estimate(eqx.Module):
         """The same estimate in bits."""
         if self.unit == "bits":
             return self
-        scaled = self * (1 / math.log(2))
-        return eqx.tree_at(lambda e: e.unit, scaled, "bits", is_leaf=lambda leaf: leaf is None)
+        return dataclasses.replace(self * (1 / math.log(2)), unit="bits")
 
     def __neg__(self) -> "Estimate":
         return self * -1.0

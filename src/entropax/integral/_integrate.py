@@ -100,7 +100,8 @@ def integrate(
     """
     batch = _check_samples(x, y)
     is_integrand = lambda leaf: isinstance(leaf, AbstractIntegrand)
-    rates, structure = jax.tree.flatten(integrands, is_leaf=is_integrand)
+    named, structure = jax.tree.flatten_with_path(integrands, is_leaf=is_integrand)
+    rates = [rate for _, rate in named]
     low, high, tails = _range(rates, integrator)
     low, high = jnp.asarray(low, x.dtype), jnp.asarray(high, x.dtype)
 
@@ -127,7 +128,8 @@ def integrate(
         nodes_error = integrator.nodes.error(log_snr, profile.rate, profile.stderr, count, chunks)
         factors = _tail_factors(profile, jnp.mean(ends, 0), low, high) if tails else jnp.zeros_like(ends[0])
         estimates.append(_assemble(body, factors * ends, explained, nodes_error, profile))
-        _warn_of_truncation(estimates[-1], jnp.mean(ends, 0)[1], factors[1], high, tails)
+        name = f" {jax.tree_util.keystr(named[k][0])}".rstrip()
+        _warn_of_truncation(estimates[-1], jnp.mean(ends, 0)[1], factors[1], high, tails, name)
     return jax.tree.unflatten(structure, estimates)
 
 
@@ -298,15 +300,15 @@ def _assemble(body, tails, explained, nodes_error, profile) -> Estimate:
     )
 
 
-def _warn_of_truncation(estimate: Estimate, rate: Array, factor: Array, high: Array, tails: bool):
+def _warn_of_truncation(estimate: Estimate, rate: Array, factor: Array, high: Array, tails: bool, name: str):
     if not tails or isinstance(rate, Tracer) or rate.ndim > 0:
         return
     error = float(estimate.stderr)
     if float(factor) == 0 and abs(float(rate)) > max(3 * error, 0.01 * abs(float(estimate.value))):
         warnings.warn(
-            f"At the upper end of the range, λ = {float(high):.1f}, the rate is still {float(rate):.2g} nats per unit "
-            "and does not fall off as exp(-λ): what lies above is left out. Train over a wider `log_snr_range`, or "
-            "read the estimate as one over this range.",
+            f"At the upper end of the range, λ = {float(high):.1f}, the rate{name} is still {float(rate):.2g} nats "
+            "per unit and does not fall off as exp(-λ): what lies above is left out. Train over a wider "
+            "`log_snr_range`, or read the estimate as one over this range.",
             TruncationWarning,
             stacklevel=4,
         )

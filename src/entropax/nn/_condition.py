@@ -4,8 +4,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 from equinox import AbstractVar
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
+
+
+# The least variance that is still whitened, as a share of the largest.
+_FLOOR = 1e-7
 
 
 class AbstractCondition(eqx.Module):
@@ -35,11 +40,12 @@ class NoCondition(AbstractCondition):
 
 
 class VectorCondition(AbstractCondition):
-    r"""A continuous condition: an affine map of the standardised vector, or a learned null token.
+    r"""A continuous condition: an affine map of the whitened vector, or a learned null token. Whitening matters: what
+    $y$ knows of $x$ often lies in its directions of least variance.
 
     **Arguments:**
 
-    - `mean`, `std`: of the conditions, shape `(dim_y,)`; not trained.
+    - `y`: samples whose mean and covariance whiten, shape `(batch, dim_y)`; neither is trained.
     - `width`: of the embedding.
     - `key`: for the initialisation.
     """
@@ -47,19 +53,24 @@ class VectorCondition(AbstractCondition):
     linear: eqx.nn.Linear
     null: Float[Array, " width"]
     mean: Float[Array, " dim_y"]
-    std: Float[Array, " dim_y"]
+    whiten: Float[Array, "dim_y dim_y"]
     width: int = eqx.field(static=True)
 
-    def __init__(self, mean: Float[Array, " dim_y"], std: Float[Array, " dim_y"], width: int, *, key: PRNGKeyArray):
-        self.linear = eqx.nn.Linear(mean.size, width, key=key)
+    def __init__(self, y: Float[ArrayLike, "batch dim_y"], width: int, *, key: PRNGKeyArray):
+        samples = np.asarray(y, np.float64)
+        self.mean = jnp.asarray(samples.mean(0), jnp.float32)
+        values, axes = np.linalg.eigh(np.atleast_2d(np.cov(samples, rowvar=False)))
+        # Directions that float32 samples cannot resolve are not blown up to order one.
+        self.whiten = jnp.asarray((axes / np.sqrt(np.maximum(values, _FLOOR * values.max()))) @ axes.T, jnp.float32)
+        self.linear = eqx.nn.Linear(samples.shape[1], width, key=key)
         self.null = jnp.zeros(width)
-        self.mean, self.std, self.width = mean, std, width
+        self.width = width
 
     def __call__(self, y: PyTree | None) -> Float[Array, " width"]:
         if y is None:
             return self.null
-        mean, std = jax.lax.stop_gradient((self.mean, self.std))
-        return self.linear((y - mean) / std)
+        mean, whiten = jax.lax.stop_gradient((self.mean, self.whiten))
+        return self.linear(whiten @ (y - mean))
 
 
 class LabelCondition(AbstractCondition):

@@ -10,12 +10,23 @@ from ._condition import AbstractCondition
 _FREQUENCIES = 16
 _FEATURES = 2 * _FREQUENCIES + 1
 
+# Knots of the linear part: with a trained range of some 24 units, a spline every two.
+_KNOTS = 12
+
 
 def log_snr_features(log_snr: Float[Array, ""]) -> Float[Array, " features"]:
     r"""Sines and cosines of $\lambda$ down to a period of three units, the scale on which a Gaussian's posterior
     changes, and $\lambda$ itself."""
     phases = 0.12 * jnp.arange(1, _FREQUENCIES + 1, dtype=log_snr.dtype) * log_snr
     return jnp.concatenate([jnp.sin(phases), jnp.cos(phases), log_snr[None] / 10])
+
+
+def _cubic_splines(position: Float[Array, ""]) -> Float[Array, " splines"]:
+    """Cubic B-splines on unit knots, those that live on [0, `_KNOTS` - 1], at a position."""
+    distance = jnp.abs(position - jnp.arange(-1, _KNOTS + 1, dtype=position.dtype))
+    inner = (4 - 6 * distance**2 + 3 * distance**3) / 6
+    outer = jnp.maximum(2 - distance, 0.0) ** 3 / 6
+    return jnp.where(distance < 1, inner, outer)
 
 
 class _Block(eqx.Module):
@@ -27,7 +38,7 @@ class _Block(eqx.Module):
     def __init__(self, width: int, *, key: PRNGKeyArray):
         linear_key, modulation_key = jr.split(key)
         self.linear = eqx.nn.Linear(width, width, key=linear_key)
-        self.modulation = eqx.nn.Linear(_FEATURES, 2 * width, key=modulation_key)
+        self.modulation = eqx.nn.Linear(2 * _FEATURES, 2 * width, key=modulation_key)
 
     def __call__(self, h, features):
         scale, shift = jnp.split(self.modulation(features), 2)
@@ -38,16 +49,21 @@ class MLP(eqx.Module):
     r"""A residual network that never squashes its input: with $h_0$ affine in $z$ and in the condition,
 
     $$h_{l+1} = h_l + W_l\,\mathrm{silu}\bigl((1 + a_l(\lambda))\,h_l + b_l(\lambda)\bigr), \qquad
-      \mathrm{net} = W_\mathrm{out} h_L + V\bigl(g(\lambda) \odot h_0\bigr).$$
+      \mathrm{net} = W_\mathrm{out} h_L + \sum_k b_k(\lambda)\,V_k h_0.$$
 
-    The last term is linear in $(z, y)$ with gains by noise level, as the optimal denoiser of a Gaussian is; the
-    residual blocks carry what is not linear. Both outputs start at zero.
+    All of $a_l, b_l, V_k$ depend on whether $y$ is given: the prediction is another function of $z$ then, not a shifted
+    one.
+
+    The last term, with cubic splines $b_k$ of the noise level, is linear in $(z, y)$, as the optimal denoiser of a
+    Gaussian is, and learns fast because it is linear in its weights too; the residual blocks carry what is not linear.
+    Both outputs start at zero.
 
     **Arguments:**
 
     - `dim`: of the data.
     - `condition`: [`entropax.nn.NoCondition`][], [`entropax.nn.VectorCondition`][] or
         [`entropax.nn.LabelCondition`][]; its width is the network's.
+    - `log_snr_range`: the range of $\lambda$ that the splines' knots are spread over.
     - `depth`: the number of residual blocks.
     - `key`: for the initialisation.
     """
@@ -56,28 +72,40 @@ class MLP(eqx.Module):
     condition: AbstractCondition
     blocks: list[_Block]
     output: eqx.nn.Linear
-    gains: eqx.nn.Linear
-    linear_output: eqx.nn.Linear
+    linear: Float[Array, "2 splines dim width"]
+    log_snr_range: tuple[float, float] = eqx.field(static=True)
 
-    def __init__(self, dim: int, condition: AbstractCondition, *, depth: int = 4, key: PRNGKeyArray):
-        input_key, gain_key, *block_keys = jr.split(key, 2 + depth)
+    def __init__(
+        self,
+        dim: int,
+        condition: AbstractCondition,
+        log_snr_range: tuple[float, float],
+        *,
+        depth: int = 2,
+        key: PRNGKeyArray,
+    ):
+        input_key, *block_keys = jr.split(key, 1 + depth)
         width = condition.width
         self.inputs = eqx.nn.Linear(dim, width, key=input_key)
         self.condition = condition
         self.blocks = [_Block(width, key=block_key) for block_key in block_keys]
         self.output = _zero_linear(width, dim)
-        self.gains = eqx.nn.Linear(_FEATURES, width, key=gain_key)
-        self.linear_output = _zero_linear(width, dim)
+        self.linear = jnp.zeros((2, _KNOTS + 2, dim, width))
+        self.log_snr_range = log_snr_range
 
     def __call__(
         self, z: Float[Array, " dim"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, " dim"]:
+        given = 0 if y is None else 1
         features = log_snr_features(log_snr)
+        features = jnp.concatenate([features, given * features])
         start = self.inputs(z) + self.condition(y).astype(z.dtype)
         h = start
         for block in self.blocks:
             h = block(h, features)
-        return self.output(h) + self.linear_output(self.gains(features) * start)
+        low, high = self.log_snr_range
+        splines = _cubic_splines((_KNOTS - 1) * (log_snr - low) / (high - low))
+        return self.output(h) + splines @ (self.linear[given] @ start)
 
 
 def _zero_linear(width: int, dim: int) -> eqx.nn.Linear:

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -5,7 +7,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..denoiser import entropy_matching, Neural, Parameterisation
+from ..denoiser import entropy_matching, Neural, Parameterisation, Whitening
 from ..nn import LabelCondition, MLP, NoCondition, VectorCondition
 from ._checkpoint import Checkpoints
 from ._train import Settings, train, Training
@@ -43,7 +45,13 @@ def log_snr_range(x: Float[Array, "batch dim"], y: PyTree | None = None) -> tupl
 
 
 def make_network(
-    x: Float[Array, "batch dim"], y: PyTree | None = None, *, width: int = 256, depth: int = 4, key: PRNGKeyArray
+    x: Float[Array, "batch dim"],
+    y: PyTree | None,
+    log_snr_range: tuple[float, float],
+    *,
+    width: int = 128,
+    depth: int = 2,
+    key: PRNGKeyArray,
 ) -> MLP:
     """The default network for samples: an MLP with a label condition where `y` holds integers, a vector condition where
     it holds floats, none where there is no `y`.
@@ -51,6 +59,7 @@ def make_network(
     **Arguments:**
 
     - `x`, `y`: the samples.
+    - `log_snr_range`: that the network is to be trained on.
     - `width`, `depth`: of the network.
     - `key`: for the initialisation.
 
@@ -62,13 +71,13 @@ def make_network(
     elif y.ndim == 1 and jnp.issubdtype(y.dtype, jnp.integer):
         condition = LabelCondition(int(jnp.max(y)) + 1, width, key=condition_key)
     elif y.ndim == 2 and jnp.issubdtype(y.dtype, jnp.inexact):
-        condition = VectorCondition(jnp.mean(y, 0), jnp.std(y, 0), width, key=condition_key)
+        condition = VectorCondition(y, width, key=condition_key)
     else:
         raise ValueError(
             "`y` must be labels, integers of shape (batch,), or vectors, floats of shape (batch, dim); got "
             f"{y.dtype} of shape {y.shape}."
         )
-    return MLP(x.shape[1], condition, depth=depth, key=net_key)
+    return MLP(x.shape[1], condition, log_snr_range, depth=depth, key=net_key)
 
 
 def fit(
@@ -77,8 +86,8 @@ def fit(
     *,
     key: PRNGKeyArray,
     parameterisation: Parameterisation | None = None,
-    width: int = 256,
-    depth: int = 4,
+    width: int = 128,
+    depth: int = 2,
     log_snr_range: tuple[float, float] | None = None,
     held_out: float = 0.05,
     settings: Settings = Settings(),
@@ -127,20 +136,23 @@ def fit_with_history(
     *,
     key: PRNGKeyArray,
     parameterisation: Parameterisation | None = None,
-    width: int = 256,
-    depth: int = 4,
+    width: int = 128,
+    depth: int = 2,
     log_snr_range: tuple[float, float] | None = None,
     held_out: float = 0.05,
     settings: Settings = Settings(),
     checkpoints: Checkpoints | None = None,
     mesh: Mesh | None = None,
+    observe: Callable[[int, Neural], None] | None = None,
 ) -> Training[Neural]:
-    """[`entropax.fit`][] with the history of losses.
+    """[`entropax.fit`][] with the history of losses, and `observe` as in [`entropax.train`][].
 
     **Returns:** the denoiser and its history.
     """
     _check(x, y, held_out)
     split_key, net_key, train_key = jr.split(key, 3)
+    trained_range = log_snr_range or _default_range(x, y)
+    net = make_network(x, y, trained_range, width=width, depth=depth, key=net_key)
     rows = jr.permutation(split_key, x.shape[0])
     kept_back = max(1, round(held_out * x.shape[0]))
     take = lambda rows: jax.tree.map(lambda leaf: leaf[rows], (x, y))
@@ -148,12 +160,11 @@ def fit_with_history(
 
     parameterisation = parameterisation or entropy_matching()
     denoiser = Neural(
-        net=make_network(x, y, width=width, depth=depth, key=net_key),
+        net=net,
         baseline=parameterisation.baseline,
         scale=parameterisation.scale,
-        mean=jnp.mean(x, 0),
-        variance=jnp.var(x, 0),
-        trained_range=log_snr_range or _default_range(x, y),
+        normalise=Whitening.fit(x),
+        trained_range=trained_range,
     )
     return train(
         denoiser,
@@ -164,6 +175,7 @@ def fit_with_history(
         settings=settings,
         checkpoints=checkpoints,
         mesh=mesh,
+        observe=observe,
     )
 
 

@@ -1,4 +1,5 @@
 import functools as ft
+from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 import equinox as eqx
@@ -17,7 +18,7 @@ from ._checkpoint import Checkpoints
 from ._objective import AbstractWeighting, denoising_loss, Likelihood
 
 
-class History(NamedTuple):
+class History(eqx.Module):
     """How a training went: losses in nats, one entry a chunk of steps."""
 
     step: Int[np.ndarray, " chunks"]
@@ -28,7 +29,7 @@ class History(NamedTuple):
 _Denoiser = TypeVar("_Denoiser", bound=AbstractDenoiser)
 
 
-class Training(NamedTuple, Generic[_Denoiser]):
+class Training(eqx.Module, Generic[_Denoiser]):
     """The trained denoiser (the averaged weights with the least held-out loss), and how it came about."""
 
     denoiser: _Denoiser
@@ -61,8 +62,8 @@ class Settings(eqx.Module):
     - `patience`: chunks without a better held-out loss after which training stops; `None` for never.
     """
 
-    steps: int = 12_000
-    batch_size: int = 512
+    steps: int = 8_000
+    batch_size: int = 1024
     learning_rate: float = 3e-3
     clip: float = 1.0
     weight_decay: float = 0.0
@@ -94,6 +95,7 @@ def train(
     settings: Settings = Settings(),
     checkpoints: Checkpoints | None = None,
     mesh: Mesh | None = None,
+    observe: Callable[[int, _Denoiser], None] | None = None,
 ) -> Training[_Denoiser]:
     r"""Trains a denoiser, with and without its condition at once.
 
@@ -110,6 +112,8 @@ def train(
     - `settings`: the budget, the optimiser, the weighting.
     - `checkpoints`: where to save after each chunk, and to resume from.
     - `mesh`: the devices that batches are spread over, from [`entropax.parallel.make_mesh`][].
+
+    - `observe`: called after each chunk with the steps taken and the denoiser with the averaged weights.
 
     **Returns:** the denoiser with the least held-out loss, and the history.
 
@@ -151,6 +155,9 @@ def train(
             bar.set_postfix(loss=f"{loss:.4g}", held_out=f"{held:.4g}")
             if checkpoints is not None:
                 checkpoints.save(chunk + 1, state)
+            if observe is not None:
+                taken = chunk * settings.chunk + steps
+                observe(taken, eqx.combine(_debiased(state.average, taken, settings), static))
             seen = np.asarray(state.held_out)[: chunk + 1]
             if settings.patience is not None and chunk - int(np.nanargmin(seen)) >= settings.patience:
                 break
@@ -195,9 +202,7 @@ def _run_chunk(fixed, state: _State, chunk: Array, steps: int) -> _State:
     carry = state.params, state.optimiser, state.average
     (params, moments, average), losses = jax.lax.scan(step, carry, first + jnp.arange(steps))
 
-    taken = (first + steps).astype(x.dtype)
-    debias = 1 / (1 - settings.average**taken)
-    current = jax.tree.map(lambda leaf: debias * leaf, average)
+    current = _debiased(average, (first + steps).astype(x.dtype), settings)
     held_loss = _held_out_loss(eqx.combine(current, static), held_out, held_key, settings)
     better = held_loss < state.best_loss
     return _State(
@@ -209,6 +214,12 @@ def _run_chunk(fixed, state: _State, chunk: Array, steps: int) -> _State:
         losses=state.losses.at[chunk].set(jnp.mean(losses)),
         held_out=state.held_out.at[chunk].set(held_loss),
     )
+
+
+def _debiased(average, taken, settings):
+    """The moving average without its start at zero."""
+    scale = 1 / (1 - settings.average**taken)
+    return jax.tree.map(lambda leaf: scale * leaf, average)
 
 
 def _held_out_loss(denoiser, held_out, key, settings, draws: int = 8):

@@ -1,0 +1,137 @@
+"""Network evaluations at equal error, ours against the textbook's. `just bench estimators`
+
+With exact denoisers, so that the estimators alone err: repeated estimates of I(X;Y) and S_tot on fresh samples, their
+root-mean-square error, and from it how many evaluations (of both denoisers at one noisy sample) a relative error of one
+percent costs. Unbiased estimators need evaluations in proportion to 1/RMSE²; one whose bias alone is larger never gets
+there.
+
+- uniform s: s ~ U(1e-5, 1), one draw a sample: the training loss's own Monte Carlo.
+- grid: the trapezoid over 100 uniform times from 1e-5, all samples at each: what the paper's code does.
+- ours: two stratified nodes a sample, from a density fitted to a pilot of 200 samples, which is counted.
+- ours + control: the same with a Gaussian control variate; exact here, where the data are Gaussian (to rounding).
+
+Expected: at least 30 times fewer evaluations than either. Three minutes on two cores.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import rich.console
+import rich.table
+
+import entropax as ex
+
+
+PROCESS = ex.VariancePreserving(beta_min=0.1, beta_max=16.0)
+S_MIN, GRID = 1e-5, 100
+REPEATS = 60
+TARGET = 0.01
+
+PROBLEMS = {
+    "seed 10 (25 + 15)": ex.data.JointGaussian.random(jr.key(10), dim_x=25, dim_y=15, noise_std=1.0),
+    "flattened, 1e-6 (25 + 15)": ex.data.JointGaussian.flattened(
+        jr.key(10), dim_x=25, dim_y=15, rank=10, flat_variance=1e-6, noise_std=1.0
+    ),
+}
+
+
+def rate_in_time(integrand: ex.AbstractIntegrand, x, y, s, key):
+    """The rate per unit of time at one sample and one time: σ²/2 ‖score_a − score_b‖²."""
+    log_snr = PROCESS.log_snr(s)
+    eps = jr.normal(key, x.shape)
+    z = ex.diffuse(x, log_snr, eps)
+    predictions = tuple(denoiser(z, log_snr, y) for denoiser in integrand.denoisers)
+    return -PROCESS.log_snr_rate(s) * integrand.rate(predictions, log_snr, eps)
+
+
+def uniform_times(integrand, x, y, key) -> tuple[float, int]:
+    """Plain Monte Carlo over s."""
+    s_key, noise_key = jr.split(key)
+    s = jr.uniform(s_key, (len(x),), minval=S_MIN, maxval=PROCESS.T)
+    rates = jax.vmap(rate_in_time, (None, 0, 0, 0, 0))(integrand, x, y, s, jr.split(noise_key, len(x)))
+    return (PROCESS.T - S_MIN) * jnp.mean(rates), len(x)
+
+
+def uniform_grid(integrand, x, y, key) -> tuple[float, int]:
+    """The trapezoid over a uniform grid of times."""
+    s = jnp.linspace(S_MIN, PROCESS.T, GRID)
+    keys = jr.split(key, (len(x), GRID))
+    over_times = jax.vmap(rate_in_time, (None, None, None, 0, 0))
+    rates = jax.vmap(over_times, (None, 0, 0, None, 0))(integrand, x, y, s, keys)
+    return jnp.trapezoid(jnp.mean(rates, 0), s), len(x) * GRID
+
+
+def ours(integrand, x, y, key, nodes) -> tuple[float, int]:
+    """Stratified nodes from a fitted density."""
+    integrator = ex.Integrator(nodes=nodes)
+    return ex.integrate(integrand, x, y, key=key, integrator=integrator).value, integrator.evaluations(len(x))
+
+
+def benchmark(problem, quantity: str, key) -> list[tuple[str, float, float, float]]:
+    """For each estimator: bias and root-mean-square error relative to the truth, and evaluations for the target."""
+    denoiser = problem.denoiser()
+    alone = ex.Unconditional(denoiser)
+    entropy_rate, information_rate, _ = problem.controls()
+    if quantity == "I(X;Y)":
+        integrand, exact, rate = ex.Gap(denoiser, alone), problem.mutual_information, information_rate
+    else:
+        integrand, exact, rate = ex.Gap(alone, ex.Equilibrium()), problem.total_entropy(), entropy_rate
+
+    pilot = ex.integrate(integrand, *problem.sample(jr.key(1), 200), key=jr.key(2))
+    nodes = ex.Stratified(2, ex.fit_density(pilot.profile))
+    pilot_evaluations = ex.Integrator().evaluations(200)
+    estimators = {
+        "uniform s": (jax.jit(lambda x, y, key: uniform_times(integrand, x, y, key)[0]), 4000, lambda n: n, 0),
+        "grid of 100": (jax.jit(lambda x, y, key: uniform_grid(integrand, x, y, key)[0]), 200, lambda n: GRID * n, 0),
+        "ours": (lambda x, y, key: ours(integrand, x, y, key, nodes)[0], 1000, lambda n: 4 * n, pilot_evaluations),
+        "ours + control": (
+            lambda x, y, key: ours(ex.Controlled(integrand, integrand, rate), x, y, key, nodes)[0],
+            100,
+            lambda n: 4 * n,
+            pilot_evaluations,
+        ),
+    }
+    rows = []
+    for name, (estimate, samples, evaluations, overhead) in estimators.items():
+        errors = []
+        for repeat in range(REPEATS):
+            sample_key, node_key = jr.split(jr.fold_in(key, repeat))
+            errors.append(float(estimate(*problem.sample(sample_key, samples), node_key)) / exact - 1)
+        bias, spread = float(np.mean(errors)), float(np.std(errors))
+        # A bias counts where it is more than its own error.
+        floor = abs(bias) if abs(bias) > 4 * spread / math.sqrt(REPEATS) else 0.0
+        needed = math.inf
+        if floor < TARGET:
+            needed = max(1.0, evaluations(samples) * spread**2 / (TARGET**2 - floor**2)) + overhead
+        rows.append((name, bias, float(np.sqrt(np.mean(np.square(errors)))), needed))
+    return rows
+
+
+def main() -> None:
+    table = rich.table.Table(
+        "problem",
+        "quantity",
+        "estimator",
+        "bias",
+        "RMSE at its cost",
+        f"evaluations for {TARGET:.0%}",
+        "times ours",
+        title="Evaluations at equal error, exact denoisers",
+    )
+    for name, problem in PROBLEMS.items():
+        for quantity in ("I(X;Y)", "S_tot(X)"):
+            rows = benchmark(problem, quantity, jr.key(0))
+            reference = dict((row[0], row[3]) for row in rows)["ours"]
+            for estimator, bias, error, needed in rows:
+                cost = f"{needed:,.0f}" if math.isfinite(needed) else "never: biased"
+                ratio = f"{needed / reference:,.2g}" if math.isfinite(needed) else "∞"
+                last = estimator == "ours + control"
+                table.add_row(name, quantity, estimator, f"{bias:+.2%}", f"{error:.2%}", cost, ratio, end_section=last)
+    rich.console.Console(width=130).print(table)
+
+
+if __name__ == "__main__":
+    main()

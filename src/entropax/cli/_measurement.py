@@ -1,0 +1,177 @@
+import hashlib
+import math
+import pathlib
+import time
+from typing import Any, NamedTuple
+
+import jax
+import jax.random as jr
+import numpy as np
+from jaxtyping import PRNGKeyArray, PyTree
+
+from ..denoiser import AbstractDenoiser, Equilibrium, Product, Unconditional
+from ..information import (
+    check_mutual_information,
+    EntropyDifference,
+    label_entropy,
+    LossGapForm,
+    mutual_information,
+    Orthogonal,
+    Posterior,
+)
+from ..integral import AbstractIntegrand, Estimate, Gap, integrate, Integrator, Stratified
+from ..train import Checkpoints, fit_with_history, History, Settings, Training
+from ._refusal import Refusal, refusing
+from ._samples import Share
+
+
+_METHODS = {"orthogonal": Orthogonal(), "entropy_difference": EntropyDifference(), "loss_gap": LossGapForm()}
+
+_QUANTITIES = ("neural_entropy", "conditional_entropy", "total_correlation")
+
+_INTEGRATOR = Integrator()
+
+# The posterior form compares likelihoods of single samples, whose noise falls with the nodes of each.
+_POSTERIOR_INTEGRATOR = Integrator(nodes=Stratified(128))
+
+# How many times a training of fewer than 10000 steps notes its losses and writes a checkpoint.
+_RECORDS = 20
+
+
+class Measurement(NamedTuple):
+    """What was measured.
+
+    **Arguments:**
+
+    - `quantities`: neural entropy; conditional entropy where there is y; total correlation where x has more than one
+        coordinate.
+    - `mutual_information`: by method; empty without y.
+    - `label_entropy`: $H(Y)$ in nats where y holds labels, which mutual information cannot pass.
+    - `history`: the losses of the training.
+    - `budget`: what training and evaluation took.
+    """
+
+    quantities: dict[str, Estimate]
+    mutual_information: dict[str, Estimate]
+    label_entropy: float | None
+    history: History
+    budget: dict[str, dict[str, Any]]
+
+    @property
+    def default(self) -> str:
+        """The method whose mutual information to go by: as [`entropax.mutual_information`][] chooses."""
+        return "posterior" if "posterior" in self.mutual_information else "loss_gap"
+
+
+def measure(
+    train: Share,
+    held_out: Share,
+    *,
+    steps: int,
+    batch_size: int,
+    checkpoint: pathlib.Path | None,
+    key: PRNGKeyArray,
+) -> Measurement:
+    """Fits one network to one share of the samples, and makes every estimate that there is on the other.
+
+    **Arguments:**
+
+    - `train`, `held_out`: the shares.
+    - `steps`, `batch_size`: the budget of the training.
+    - `checkpoint`: the folder of its checkpoints.
+    - `key`: all randomness.
+
+    **Raises:** `Refusal` where the training cannot go on from the checkpoint, diverges, or yields no finite estimate.
+
+    **Warns:** `BoundWarning`, `TruncationWarning`.
+    """
+    fit_key, integral_key, posterior_key = jr.split(key, 3)
+    start = time.perf_counter()
+    training, resumed_from = _fit(train, steps, batch_size, checkpoint, fit_key)
+    trained = time.perf_counter()
+
+    model, (x, y) = training.denoiser, held_out
+    marginals = Product.fit(train.x) if x.shape[1] > 1 else None
+    rates = _rates(model, marginals, y is not None)
+    quantities, by_method = integrate(rates, x, y, key=integral_key, integrator=_INTEGRATOR)
+    # The network with its condition and without.
+    evaluations = _INTEGRATOR.evaluations(len(x)) * (1 if y is None else 2)
+    entropy = None
+    if y is not None and held_out.is_discrete:
+        by_method["posterior"] = mutual_information(
+            model, x, y, key=posterior_key, method=Posterior(), integrator=_POSTERIOR_INTEGRATOR
+        )
+        evaluations += _POSTERIOR_INTEGRATOR.evaluations(len(x)) * len(np.unique(y))
+        entropy = label_entropy(y)
+    # JAX sorts dictionaries.
+    quantities = {name: quantities[name] for name in _QUANTITIES if name in quantities}
+    by_method = {name: by_method[name] for name in (*_METHODS, "posterior") if name in by_method}
+    check_bounds(quantities, by_method, y)
+
+    taken = int(training.history.step[-1])
+    budget = {
+        "training": {
+            "samples": len(train.x),
+            "steps": taken,
+            "batch_size": batch_size,
+            "network_evaluations": taken * batch_size,
+            "seconds": trained - start,
+            "resumed_from_step": resumed_from,
+        },
+        "evaluation": {
+            "samples": len(x),
+            "network_evaluations": evaluations,
+            "seconds": time.perf_counter() - trained,
+        },
+    }
+    return Measurement(quantities, by_method, entropy, training.history, budget)
+
+
+def _fit(
+    train: Share, steps: int, batch_size: int, checkpoint: pathlib.Path | None, key: PRNGKeyArray
+) -> tuple[Training, int]:
+    """The training, and the step that it went on from."""
+    chunk = min(500, max(1, steps // _RECORDS))
+    checkpoints, done = None, None
+    # What the user can mend: the budget, the samples, a loss that diverges, a folder that is not of this training.
+    with refusing(ValueError, FloatingPointError, OSError):
+        settings = Settings(steps=steps, batch_size=batch_size, chunk=chunk)
+        if checkpoint is not None:
+            digest = hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(train)))
+            identity = {
+                "samples": digest.hexdigest(),
+                "key": jr.key_data(key).tolist(),
+                "steps": steps,
+                "batch_size": batch_size,
+            }
+            checkpoints = Checkpoints(checkpoint, identity)
+            done = checkpoints.latest()
+        training = fit_with_history(train.x, train.y, key=key, settings=settings, checkpoints=checkpoints)
+    return training, min((done or 0) * chunk, steps)
+
+
+def _rates(
+    model: AbstractDenoiser, marginals: AbstractDenoiser | None, conditional: bool
+) -> tuple[dict[str, AbstractIntegrand], dict[str, AbstractIntegrand]]:
+    """The rates of all quantities, and of mutual information by method: one integral, so that they share the network's
+    predictions, nodes and noise."""
+    quantities: dict[str, AbstractIntegrand] = {"neural_entropy": Gap(Unconditional(model), Equilibrium())}
+    if marginals is not None:
+        quantities["total_correlation"] = Gap(Unconditional(model), marginals)
+    if not conditional:
+        return quantities, {}
+    quantities["conditional_entropy"] = Gap(model, Equilibrium())
+    return quantities, {name: method.integrand(model) for name, method in _METHODS.items()}
+
+
+def check_bounds(quantities: dict[str, Estimate], by_method: dict[str, Estimate], y: PyTree | None) -> None:
+    """Refuses what is no number, and warns of mutual information that cannot be.
+
+    **Arguments:** as the fields of [`Measurement`][], and the conditions.
+    """
+    for name, estimate in (quantities | by_method).items():
+        if not math.isfinite(estimate.value) or not math.isfinite(estimate.stderr):
+            raise Refusal(f"the {name.replace('_', ' ')} comes out as {estimate}: the network's predictions overflow.")
+    for name, estimate in by_method.items():
+        if name != "posterior":
+            check_mutual_information(estimate, y, f"I(X;Y) ({name})")

@@ -1,0 +1,89 @@
+"""Error bars are true, and stay so under addition and subtraction."""
+
+import math
+
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+import entropax as ex
+
+
+PROBLEM = ex.data.JointGaussian.random(jr.key(10), dim_x=25, dim_y=15, noise_std=1.0)
+
+
+def test_ninety_five_percent_intervals_cover(getkey):
+    denoiser, marginals = PROBLEM.denoiser(), PROBLEM.marginals()
+    alone = ex.Unconditional(denoiser)
+    integrands = {
+        "I": ex.Gap(denoiser, alone),
+        "I, loss gap": ex.LossGap(alone, denoiser),
+        "S_NN": ex.Gap(alone, ex.Equilibrium()),
+        "TC": ex.Gap(alone, marginals),
+    }
+    exact = {
+        "I": PROBLEM.mutual_information,
+        "I, loss gap": PROBLEM.mutual_information,
+        "S_NN": PROBLEM.total_entropy(),
+        "TC": PROBLEM.total_correlation,
+    }
+    inside = dict.fromkeys(integrands, 0)
+    for _ in range(100):
+        x, y = PROBLEM.sample(getkey(), 300)
+        found = ex.integrate(integrands, x, y, key=getkey(), integrator=ex.Integrator(nodes=ex.Stratified(8)))
+        for name, estimate in found.items():
+            low, high = estimate.interval(0.95)
+            inside[name] += bool(low <= exact[name] <= high)
+    assert all(90 <= count <= 99 for count in inside.values()), inside
+
+
+def test_the_error_of_a_difference_is_that_of_common_noise(getkey):
+    x, y = PROBLEM.sample(getkey(), 1000)
+    denoiser, key = PROBLEM.denoiser(), getkey()
+    given = ex.conditional_entropy(denoiser, x, y, key=key)
+    alone = ex.neural_entropy(denoiser, x, key=key)
+    difference = given - alone
+    direct = ex.mutual_information(denoiser, x, y, key=key, method=ex.EntropyDifference())
+    np.testing.assert_allclose(difference.value, direct.value, rtol=1e-4)
+    np.testing.assert_allclose(difference.stderr, direct.stderr, rtol=1e-3)
+    assert float(difference.stderr) < 0.9 * math.hypot(float(given.stderr), float(alone.stderr))
+    # Of independent samples, the errors add in quadrature.
+    other = ex.neural_entropy(denoiser, x[:500], key=getkey())
+    np.testing.assert_allclose((given - other).stderr, jnp.hypot(given.stderr, other.stderr), rtol=1e-3)
+
+
+def test_profiles_integrate_to_their_estimate_in_log_snr_and_in_time(getkey):
+    x, _ = PROBLEM.sample(getkey(), 2000)
+    process = ex.VariancePreserving()
+    estimate = ex.neural_entropy(PROBLEM.denoiser(), x, key=getkey())
+    profile = estimate.profile
+    assert profile is not None
+    whole = np.trapezoid(profile.rate, profile.log_snr)
+    np.testing.assert_allclose(whole, estimate.value, rtol=0.02)
+    np.testing.assert_allclose(profile.cumulative()[0], whole, rtol=1e-4)
+    s, rate, stderr = profile.in_time(process)
+    # ∫ ds, on a logarithmic axis.
+    in_time = np.trapezoid(np.asarray(s * rate), np.log(s))
+    np.testing.assert_allclose(in_time, estimate.value, rtol=0.03)
+    # The closed form of Kelly (4): β/2 (tr Σ_s − 2D + tr Σ_s⁻¹).
+    node = int(np.searchsorted(s, 0.1))
+    beta = 0.1 + 15.9 * float(s[node])
+    mu2 = float(process.mean_factor(s[node])) ** 2
+    variances = mu2 * np.linalg.eigvalsh(PROBLEM.cov_x) + 1 - mu2
+    exact = beta / 2 * np.sum(variances - 2 + 1 / variances)
+    assert abs(float(rate[node]) - exact) < 4 * float(stderr[node]) + 0.02 * exact
+
+
+def test_units_and_printing():
+    estimate = ex.Estimate(jnp.asarray(20.0439), jnp.asarray(0.03), jnp.asarray(0.04))
+    assert str(estimate) == "20.044 ± 0.050 nats"
+    assert repr(estimate) == "Estimate(20.044 ± 0.050 nats)"
+    np.testing.assert_allclose(estimate.bits.value, 20.0439 / math.log(2), rtol=1e-6)
+    assert str(estimate.bits) == "28.917 ± 0.072 bits"
+    low, high = estimate.interval(0.95)
+    np.testing.assert_allclose([low, high], [20.0439 - 1.96 * 0.05, 20.0439 + 1.96 * 0.05], rtol=1e-4)
+    with pytest.raises(ValueError, match="nats and in bits do not add"):
+        estimate + estimate.bits
+    with pytest.raises(ValueError, match="`level` must be between 0 and 1; got 95"):
+        estimate.interval(95)

@@ -1,0 +1,308 @@
+"""What a user sees at the shell: numbers against closed forms, files that others can read, and refusals in one line."""
+
+import functools as ft
+import json
+import math
+import re
+import shutil
+import sys
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import entropax as ex
+from entropax.cli import main, run
+from entropax.cli._measurement import check_bounds, Measurement
+from entropax.train import Checkpoints, History
+
+
+# Enough for a Gaussian and a small network, in a few seconds.
+QUICK = ("--steps", "400", "--batch-size", "128")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_network():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("entropax.cli._measurement.fit_with_history", ft.partial(ex.fit_with_history, width=64, depth=2))
+        patch.setattr("entropax.cli._measurement._RECORDS", 4)
+        yield
+
+
+def correlated(num, rho):
+    first, second = np.random.default_rng(0).normal(size=(2, num))
+    return first, rho * first + math.sqrt(1 - rho**2) * second
+
+
+def save(folder, name="data.npz", /, **arrays):
+    np.savez(folder / name, **arrays)
+    return str(folder / name)
+
+
+@pytest.fixture(scope="module")
+def interrupted(small_network, tmp_path_factory):
+    """A measurement of I(X;Y) of correlated Gaussians, whose training was interrupted half way."""
+    folder = tmp_path_factory.mktemp("gaussian")
+    # Off the origin and out of scale, which `--transform standardise` puts right.
+    x, y = correlated(4000, 0.8)
+    command = ["measure", save(folder, x=1e4 + 5 * x, y=y), *QUICK, "--checkpoint", str(folder / "checkpoints")]
+    keep = Checkpoints.save
+
+    def save_or_stop(checkpoints, step, state, **metadata):
+        keep(checkpoints, step, state, **metadata)
+        if step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoints, "save", save_or_stop)
+        assert run(command) == 130
+    assert run([*command, "--json", str(folder / "nats.json")]) == 0
+    return folder, command, json.loads((folder / "nats.json").read_text())
+
+
+def test_gaussian_mutual_information(interrupted):
+    _, _, results = interrupted
+    information = results["mutual_information"]
+    assert information["default"] == "loss_gap"
+    assert abs(information["loss_gap"]["value"] + 0.5 * math.log(1 - 0.8**2)) < 0.15
+    assert abs(results["neural_entropy"]["value"]) < 0.05
+    assert set(information) == {"orthogonal", "entropy_difference", "loss_gap", "default"}
+    # One integral for all, the same nodes and the same noise: what must be equal is so but for the tails.
+    difference = results["conditional_entropy"]["value"] - results["neural_entropy"]["value"]
+    stderr = information["entropy_difference"]["stderr"]
+    assert information["entropy_difference"]["value"] == pytest.approx(difference, abs=0.1 * stderr)
+    assert "total_correlation" not in results
+    for entry in (results["neural_entropy"], information["loss_gap"]):
+        assert set(entry) == {"value", "stderr", "unit"} and entry["unit"] == "nats" and 0 < entry["stderr"] < 0.1
+
+
+def test_budget_counts_what_was_done(interrupted):
+    _, _, results = interrupted
+    training, evaluation = results["budget"]["training"], results["budget"]["evaluation"]
+    assert (training["samples"], evaluation["samples"]) == (3200, 800)
+    assert (training["steps"], training["resumed_from_step"]) == (400, 200)
+    assert training["network_evaluations"] == 400 * 128
+    assert evaluation["network_evaluations"] == 2 * ex.Integrator().evaluations(800)
+    assert training["seconds"] > 0 and evaluation["seconds"] > 0
+    assert results["warnings"] == [] and results["settings"]["seed"] == 0
+    assert results["versions"]["jax"] == sys.modules["jax"].__version__
+    assert results["versions"]["entropax"] == ex.__version__
+
+
+def test_bits_and_picture_from_a_finished_training(interrupted, capsys):
+    folder, command, nats = interrupted
+    files = ["--json", str(folder / "bits.json"), "--plot", str(folder / "rates.png")]
+    assert run([*command, "--bits", *files]) == 0
+    bits = json.loads((folder / "bits.json").read_text())
+    assert bits["budget"]["training"]["resumed_from_step"] == 400
+    for name in ("neural_entropy", "conditional_entropy"):
+        assert bits[name]["unit"] == "bits"
+        for part in ("value", "stderr"):
+            assert bits[name][part] == pytest.approx(nats[name][part] / math.log(2), rel=1e-5)
+    printed = capsys.readouterr().out
+    assert "mutual information I(X;Y)" in printed and "(default)" in printed and " bits " in printed
+    assert (folder / "rates.png").read_bytes().startswith(b"\x89PNG") and not list(folder.glob(".*"))
+
+
+def test_checkpoints_of_another_training_or_damaged(interrupted, capsys, tmp_path):
+    folder, command, _ = interrupted
+    assert run([*command, "--seed", "1"]) == 2
+    assert "another configuration" in one_line(capsys)
+    shutil.copytree(folder / "checkpoints", tmp_path / "checkpoints")
+    for file in (tmp_path / "checkpoints").rglob("*"):
+        if file.is_file() and "state" in file.parts:
+            file.write_bytes(b"not what it was")
+    assert run([*command, "--checkpoint", str(tmp_path / "checkpoints")]) == 2
+    assert "damaged" in one_line(capsys)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "diary.txt").write_text("mine")
+    assert run([*command, "--checkpoint", str(tmp_path / "notes")]) == 2
+    assert "not a folder of checkpoints" in one_line(capsys)
+
+
+def test_labels_that_tell_nothing(tmp_path, capsys, monkeypatch):
+    # The exact denoiser in the network's place: what is left in the numbers are their error bars.
+    def fit(x, y, **settings):
+        return ex.Training(ex.Gaussian.fit(x), History(np.array([7]), np.array([2.0]), np.array([2.0])))
+
+    monkeypatch.setattr("entropax.cli._measurement.fit_with_history", fit)
+    monkeypatch.setenv("COLUMNS", "120")
+    np.save(tmp_path / "x.npy", np.stack(correlated(2000, 0.8), 1))
+    np.savetxt(tmp_path / "labels.csv", np.random.default_rng(1).integers(0, 2, 2000))
+    command = ["measure", str(tmp_path / "x.npy"), "--labels", str(tmp_path / "labels.csv")]
+    assert run([*command, "--json", str(tmp_path / "results.json")]) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    information = results["mutual_information"]
+    assert set(information) == {"orthogonal", "entropy_difference", "loss_gap", "posterior", "default"}
+    assert information["default"] == "posterior"
+    for name in ("orthogonal", "entropy_difference", "loss_gap"):
+        assert information[name]["value"] == pytest.approx(0, abs=1e-6)
+    assert abs(information["posterior"]["value"]) < 4 * information["posterior"]["stderr"] + 0.005
+    # A correlation is what S(X) and TC(X) both are here; TC takes no notice of the labels.
+    for name in ("neural_entropy", "conditional_entropy", "total_correlation"):
+        assert abs(results[name]["value"] + 0.5 * math.log(1 - 0.8**2)) < 4 * results[name]["stderr"] < 0.15
+    assert results["budget"]["evaluation"]["network_evaluations"] == 400 * 2 * (16 + 2 + 128 + 2)
+    assert "at most H(Y) = 0.69" in capsys.readouterr().out
+
+
+def one_line(capsys):
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == 1 and printed.err.startswith("entropax: ") and "Traceback" not in printed.err
+    return printed.err
+
+
+NORMAL = np.random.default_rng(2).normal(size=(200, 2))
+BAD = {
+    "NaN": (dict(x=np.where(NORMAL > 2, np.nan, NORMAL)), [], "must be finite"),
+    "infinite": (dict(x=NORMAL, y=np.where(NORMAL > 2, np.inf, NORMAL)), [], "`y` must be finite"),
+    "lengths": (dict(x=NORMAL, y=NORMAL[:-1]), [], "as many rows as `x`, 200; got 199"),
+    "empty": (dict(x=NORMAL[:0]), [], "empty"),
+    "few": (dict(x=NORMAL[:99]), [], "too few samples: 99 rows leave 80 .* 19 held out"),
+    "few to fit": (dict(x=NORMAL), ["--held-out", "0.95"], "too few samples: 200 rows leave 10"),
+    "share": (dict(x=NORMAL), ["--held-out", "1.5"], "between 0 and 1"),
+    "constant": (dict(x=np.c_[NORMAL, np.ones(200)]), [], r"columns \[2\] .* constant"),
+    "float labels": (dict(x=NORMAL, y=np.arange(200) % 3.0), [], "only 3 distinct .* --y-kind discrete"),
+    "rare label": (dict(x=NORMAL, y=np.arange(200) // 199 * 7), ["--held-out", "0.9"], r"too few samples .*\[7\]"),
+    "no x": (dict(z=NORMAL), [], "must hold an array `x`; it holds 'z'"),
+    "c": (dict(x=NORMAL, c=NORMAL), [], r"conditional mutual information .* not there yet"),
+    "pickle": (dict(x=np.array([{}, []], object)), [], "pickled Python objects"),
+    "device": (dict(x=NORMAL), ["--device", "abacus"], "no device 'abacus'; there are: cpu:0, cpu:1"),
+    "device number": (dict(x=NORMAL), ["--device", "cpu:7"], "no device 'cpu:7'; there are: cpu:0"),
+    "steps": (dict(x=NORMAL), ["--steps", "0"], "`steps` must be positive"),
+    "seed": (dict(x=NORMAL), ["--seed", "-1"], "--seed must be"),
+    "picture": (dict(x=NORMAL), ["--plot", "rates.gif"], "--plot must end in .png, .pdf, .svg"),
+    "no folder": (dict(x=NORMAL), ["--json", "nowhere/results.json"], "there is no folder .*nowhere"),
+    "folder": (dict(x=NORMAL), ["--json", "."], "is a folder"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_refused_in_one_line(case, tmp_path, capsys, monkeypatch):
+    arrays, options, message = BAD[case]
+    monkeypatch.chdir(tmp_path)
+    file = save(tmp_path, **arrays)
+    assert run(["measure", file, *options]) == 2
+    assert re.search(message, one_line(capsys))
+
+
+def test_files_that_are_not_samples(tmp_path, capsys):
+    def refused(message, *arguments):
+        assert run(["measure", *map(str, arguments)]) == 2
+        assert re.search(message, one_line(capsys))
+
+    x = tmp_path / "x.npy"
+    np.save(x, NORMAL)
+    refused("there is no file", tmp_path / "absent.npz")
+    refused("must end in .npz, .npy or .csv; got 'data.mat'", tmp_path / "data.mat")
+    (tmp_path / "torn.npz").write_bytes(b"PK\x03\x04 and no more")
+    refused("damaged", tmp_path / "torn.npz")
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n3,four\n")
+    refused("'four' is not a number", tmp_path / "table.csv")
+    both = save(tmp_path, "both.npz", x=NORMAL, y=NORMAL)
+    refused("`y` must come from one place", both, "--y", x)
+    refused("`y` must come from one place", x, "--y", x, "--labels", x)
+    two = save(tmp_path, "two.npz", a=NORMAL, b=NORMAL)
+    refused("one array, or one called `y`; it holds 'a', 'b'", x, "--y", two)
+    refused("there is no file", x, "--y", tmp_path / "absent.csv")
+    np.save(tmp_path / "large.npy", 1e300 * NORMAL)
+    refused("too large for float32", tmp_path / "large.npy", "--transform", "none")
+
+
+def test_a_picture_without_matplotlib(tmp_path, capsys, monkeypatch):
+    for name in ("matplotlib", "matplotlib.axes", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "entropax.cli._plot", raising=False)
+    assert run(["measure", save(tmp_path, x=NORMAL), "--plot", "rates.png"]) == 2
+    assert "pip install 'entropax[plot]'" in one_line(capsys)
+
+
+def estimate(value, stderr):
+    return ex.Estimate(jnp.asarray(value), jnp.asarray(stderr), jnp.asarray(0.0))
+
+
+def test_guard_rails_are_printed_and_written(tmp_path, capsys, monkeypatch):
+    by_method = {"orthogonal": estimate(0.9, 0.01), "loss_gap": estimate(-0.3, 0.02), "posterior": estimate(0.6, 0.01)}
+    history = History(np.array([1]), np.array([1.0]), np.array([1.0]))
+    budget = {name: {"samples": 1, "seconds": 1.0} for name in ("training", "evaluation")}
+    measured = Measurement({"neural_entropy": estimate(0.5, 0.01)}, by_method, math.log(2), history, budget)
+
+    def measure(train, held_out, **settings):
+        assert train.x.devices() == held_out.y.devices() == {jax.devices()[1]}
+        check_bounds(measured.quantities, by_method, jnp.array([0, 1]))
+        warnings.warn("left out", ex.TruncationWarning)
+        return measured
+
+    monkeypatch.setattr("entropax.cli._measure.measure", measure)
+    # Of y, x is a function: that is told at once, and the measurement goes on.
+    data = save(tmp_path, x=NORMAL, y=3 * NORMAL)
+    assert run(["measure", data, "--bits", "--device", "cpu:1", "--json", str(tmp_path / "results.json")]) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["settings"]["device"] == "cpu:1"
+    bounds = ("looks like a function", "I(X;Y) (orthogonal) <= H(Y)", "I(X;Y) (loss_gap) >= 0", "left out")
+    assert len(results["warnings"]) == len(bounds)
+    assert all(bound in message for bound, message in zip(bounds, results["warnings"]))
+    printed = capsys.readouterr()
+    assert printed.err.startswith("Warning: X looks like a function of Y") and printed.err.count("Warning") == 1
+    assert printed.out.count("Warning: ") == 4
+    # One label in two says one bit at most.
+    assert "at most H(Y) = 1.000" in printed.out
+    assert results["mutual_information"]["posterior"] == pytest.approx(
+        {"value": 0.6 / math.log(2), "stderr": 0.01 / math.log(2), "unit": "bits"}
+    )
+
+
+def test_an_estimate_that_is_no_number_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "entropax.cli._measure.measure",
+        lambda *shares, **settings: check_bounds({"neural_entropy": estimate(math.nan, 0.1)}, {}, None),
+    )
+    assert run(["measure", save(tmp_path, x=NORMAL)]) == 2
+    assert "neural entropy comes out as nan" in one_line(capsys)
+
+
+@pytest.mark.parametrize("transform", ["none", "standardise", "rank"])
+def test_shares_are_disjoint_and_scaled_by_what_the_fit_sees(transform, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("entropax.cli._measure.measure", lambda *shares, **settings: seen.append(shares) or 1 / 0)
+    x = np.random.default_rng(3).gamma(1.0, size=(1000, 2))
+    labels = np.sort(np.arange(1000) % 100)
+    with pytest.raises(ZeroDivisionError):
+        run(["measure", save(tmp_path, x=x, y=labels), "--transform", transform, "--held-out", "0.3"])
+    ((train, held_out),) = seen
+    assert (len(train.x), len(held_out.x)) == (700, 300)
+    # A monotone map of each column, whatever the transform: ranks among all stay what they were, and no row is lost.
+    both = np.concatenate([train.x, held_out.x])
+    rank = lambda table: table.argsort(0).argsort(0)
+    rows = np.lexsort(rank(both).T)
+    np.testing.assert_array_equal(rank(both)[rows], rank(x)[np.lexsort(rank(x).T)])
+    # Of every label the same share.
+    np.testing.assert_array_equal(np.bincount(held_out.y), np.full(100, 3))
+    if transform == "standardise":
+        np.testing.assert_allclose(train.x.mean(0), 0, atol=1e-6)
+        np.testing.assert_allclose(train.x.std(0), 1, rtol=1e-5)
+
+
+def test_doctor(capsys):
+    assert run(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    lines = ("python", "jaxlib", "orbax", "entropax", "devices", "CPUs", "matmul precision", "x64", "threefry", "cache")
+    assert all(line in printed for line in lines)
+    assert ex.__version__ in printed and "cpu:0 (cpu), cpu:1 (cpu)" in printed
+
+
+def test_compilations_are_kept_where_the_user_wants_them(monkeypatch, tmp_path, capsys):
+    option = "jax_compilation_cache_dir"
+    chosen = jax.config.values[option]
+    monkeypatch.setattr(sys, "argv", ["entropax", "measure", "absent.npz"])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    try:
+        for before, after in ((chosen, chosen), (None, str(tmp_path / "entropax"))):
+            jax.config.update(option, before)
+            with pytest.raises(SystemExit) as stopped:
+                main()
+            assert stopped.value.code == 2 and "no file 'absent.npz'" in one_line(capsys)
+            assert jax.config.values[option] == after
+    finally:
+        jax.config.update(option, chosen)
