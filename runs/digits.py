@@ -39,6 +39,10 @@ PRESETS = {
 }
 
 
+# Above λ = 9 noise is a tenth of what dequantisation added, and labels have long been decided.
+LOG_SNR_RANGE = (-9.0, 9.0)
+
+
 def split(seed: int) -> tuple[tuple, tuple]:
     """The training and the measuring part of the digits."""
     x, y = ex.data.digits(jr.key(seed))
@@ -54,7 +58,8 @@ def fit(seed: int, steps: int, observe=None, checkpoints=None) -> ex.Training:
     return ex.fit_with_history(
         *split(seed)[0],
         key=jr.key(seed + 1),
-        depth=3,
+        width=256,
+        log_snr_range=LOG_SNR_RANGE,
         held_out=0.1,
         settings=settings,
         observe=observe,

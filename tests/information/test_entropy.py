@@ -52,7 +52,7 @@ def test_a_model_at_equilibrium_stores_nothing(getkey):
 def test_entropy_rate_is_the_closed_form(getkey):
     x, _ = PROBLEM.sample(getkey(), 4000)
     profile = ex.entropy_rate(PROBLEM.denoiser(), x, key=getkey())
-    exact = PROBLEM.total_entropy_rate(np.asarray(profile.log_snr, np.float64))
+    exact = np.asarray(PROBLEM.total_entropy_rate(np.asarray(profile.log_snr, np.float64)))
     deviations = (np.asarray(profile.rate) - exact) / np.maximum(np.asarray(profile.stderr), 1e-3 * exact.max())
     assert np.mean(deviations**2) < 2
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import entropax as ex
+from entropax.integral._integrate import _evaluate_chunk
 from helpers import cubature
 
 
@@ -166,12 +167,13 @@ def test_tails_make_up_for_a_short_range(getkey):
 
 def test_a_rate_that_does_not_fall_off_is_left_out_and_said_to_be(getkey):
     problem = PROBLEMS["flat 1e-8"]
-    x, y, noise = cubature(problem)
+    x, _ = problem.sample(getkey(), 500)
     denoiser = _Trusted(problem.denoiser(), (-9.0, 12.0))
-    integrator = ex.Integrator(nodes=ex.GaussLegendre(panels=12), noise=noise)
     with pytest.warns(ex.TruncationWarning, match=r"λ = 12.0, the rate is still 2.* left out"):
-        found = ex.neural_entropy(denoiser, x, key=jr.key(0), integrator=integrator)
-    np.testing.assert_allclose(found.value, problem.total_entropy_between(-9.0, 12.0), rtol=1e-4)
+        found = ex.neural_entropy(denoiser, x, key=getkey())
+    # Below, where it does fall off, the tail is there.
+    exact = problem.total_entropy_between(-np.inf, 12.0)
+    assert abs(float(found.value) - exact) < 4 * float(found.stderr)
 
 
 def test_memory_is_bounded_by_the_chunk_and_chunks_change_nothing_but_the_draw(getkey):
@@ -183,14 +185,13 @@ def test_memory_is_bounded_by_the_chunk_and_chunks_change_nothing_but_the_draw(g
     assert parts.pointwise.shape == whole.pointwise.shape
     # The same samples: only noise and nodes differ.
     assert abs(float(whole.value) - float(parts.value)) < 4 * float(jnp.hypot(whole.stderr, parts.stderr))
-    from entropax.integral._integrate import _evaluate_chunk
 
     def temporaries(size):
         samples = x[:size], y[:size], jnp.ones(size, bool)
         denoisers = integrand.denoisers
-        lowered = _evaluate_chunk.lower(
-            (integrand,), denoisers, ((0, 1),), samples, key, jnp.asarray(-9.0), jnp.asarray(9.0), ex.Integrator(), True
-        )
+        ends = jnp.asarray(-9.0), jnp.asarray(9.0)
+        lower = _evaluate_chunk.lower  # pyright: ignore[reportFunctionMemberAccess]
+        lowered = lower((integrand,), denoisers, ((0, 1),), samples, key, *ends, ex.Integrator(), True)
         return lowered.compile().compiled.memory_analysis().temp_size_in_bytes
 
     assert temporaries(1000) > 5 * temporaries(100)

@@ -37,9 +37,10 @@ def test_stratified_nodes_are_unbiased_and_converge_fast(density, getkey):
 
     errors = np.array([error(16) for _ in range(200)])
     assert abs(errors.mean()) < 4 * errors.std() / np.sqrt(200)
-    # Stratified: N^{-3/2} where the density is smooth, against N^{-1/2} for independent nodes.
+    # Sixteen times the nodes: N^{-3/2} where the density is smooth, N^{-1} where it jumps within a stratum, against
+    # N^{-1/2} for independent nodes.
     finer = np.array([error(256) for _ in range(50)])
-    assert finer.std() < errors.std() / 20
+    assert finer.std() < errors.std() / (10 if density is PIECEWISE else 40)
 
 
 @pytest.mark.parametrize("density", [ex.Uniform(), ex.Logistic(1.0, 2.0), PIECEWISE])

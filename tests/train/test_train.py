@@ -113,9 +113,10 @@ def test_one_trace_for_all_chunks(getkey):
     from entropax.train._train import _run_chunk
 
     x, y = PROBLEM.sample(getkey(), 200)
-    before = _run_chunk._cached._cache_size()
+    compiled = _run_chunk._cached  # pyright: ignore[reportFunctionMemberAccess]
+    before = compiled._cache_size()
     ex.fit(x, y, key=getkey(), width=12, depth=1, settings=SMALL)
-    assert _run_chunk._cached._cache_size() - before == 1
+    assert compiled._cache_size() - before == 1
 
 
 _PROGRAM = """

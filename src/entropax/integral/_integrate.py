@@ -1,3 +1,4 @@
+import math
 import warnings
 from collections.abc import Callable
 
@@ -127,9 +128,13 @@ def integrate(
         )[:batch]
         nodes_error = integrator.nodes.error(log_snr, profile.rate, profile.stderr, count, chunks)
         factors = _tail_factors(profile, jnp.mean(ends, 0), low, high) if tails else jnp.zeros_like(ends[0])
-        estimates.append(_assemble(body, factors * ends, explained, nodes_error, profile))
+        # The profile was fitted to the same evaluations: what is left of them has so many fewer degrees of freedom.
+        evaluations = batch * integrator.nodes.per_sample
+        freedom = max(1 - integrator.nodes.cells / evaluations, 0.5)
+        estimates.append(_assemble(body, factors * ends, explained, nodes_error, profile, freedom))
         name = f" {jax.tree_util.keystr(named[k][0])}".rstrip()
-        _warn_of_truncation(estimates[-1], jnp.mean(ends, 0)[1], factors[1], high, tails, name)
+        if tails:
+            _warn_of_truncation(estimates[-1], ends[:, 1], factors[1], high, name)
     return jax.tree.unflatten(structure, estimates)
 
 
@@ -286,9 +291,9 @@ def _at(profile, log_snr):
     return along.reshape(profile.rate.shape[1:])
 
 
-def _assemble(body, tails, explained, nodes_error, profile) -> Estimate:
+def _assemble(body, tails, explained, nodes_error, profile, freedom) -> Estimate:
     pointwise = body + jnp.sum(tails, 1)
-    residuals = pointwise - explained
+    residuals = (pointwise - explained) / math.sqrt(freedom)
     return Estimate(
         value=jnp.mean(pointwise, 0),
         stderr_data=standard_error(residuals),
@@ -300,15 +305,16 @@ def _assemble(body, tails, explained, nodes_error, profile) -> Estimate:
     )
 
 
-def _warn_of_truncation(estimate: Estimate, rate: Array, factor: Array, high: Array, tails: bool, name: str):
-    if not tails or isinstance(rate, Tracer) or rate.ndim > 0:
+def _warn_of_truncation(estimate: Estimate, rates: Array, factor: Array, high: Array, name: str):
+    """Says that the rate at the upper end is neither small nor falling off, where it is so beyond its error."""
+    if isinstance(rates, Tracer) or rates.ndim > 1 or float(factor) > 0:
         return
-    error = float(estimate.stderr)
-    if float(factor) == 0 and abs(float(rate)) > max(3 * error, 0.01 * abs(float(estimate.value))):
+    rate, error = float(jnp.mean(rates)), float(standard_error(rates))
+    if abs(rate) > max(3 * error, 0.01 * abs(float(estimate.value))):
         warnings.warn(
-            f"At the upper end of the range, λ = {float(high):.1f}, the rate{name} is still {float(rate):.2g} nats "
-            "per unit and does not fall off as exp(-λ): what lies above is left out. Train over a wider "
-            "`log_snr_range`, or read the estimate as one over this range.",
+            f"At the upper end of the range, λ = {float(high):.1f}, the rate{name} is still {rate:.2g} nats per unit "
+            "and does not fall off as exp(-λ): what lies above is left out. Train over a wider `log_snr_range`, or "
+            "read the estimate as one over this range.",
             TruncationWarning,
             stacklevel=4,
         )
