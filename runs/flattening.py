@@ -30,8 +30,8 @@ class Config:
     noise_std: float = 1.0
     seed: int = 10
     train_samples: int = 20_000
-    steps: int = 5_000
-    samples: int = 20_000
+    steps: int = 4_000
+    samples: int = 10_000
     nodes: int = 12
 
 

@@ -30,7 +30,7 @@ class Config:
     nodes: int
 
 
-PRESETS = {"smoke": Config(100, 60, 1_000, 8), "default": Config(4_000, 2_000, 20_000, 64)}
+PRESETS = {"smoke": Config(100, 60, 1_000, 8), "default": Config(4_000, 1_500, 20_000, 64)}
 PICTURE = pathlib.Path("results/quickstart.png")
 
 

@@ -51,8 +51,8 @@ class MLP(eqx.Module):
     $$h_{l+1} = h_l + W_l\,\mathrm{silu}\bigl((1 + a_l(\lambda))\,h_l + b_l(\lambda)\bigr), \qquad
       \mathrm{net} = W_\mathrm{out} h_L + \sum_k b_k(\lambda)\,V_k h_0.$$
 
-    All of $a_l, b_l, V_k$ depend on whether $y$ is given: the prediction is another function of $z$ then, not a shifted
-    one.
+    All of $a_l, b_l, V_k$ are of the form shared + difference where $y$ is given: the prediction is another function of
+    $z$ then, not a shifted one, but errors that both have in common cancel in their gap.
 
     The last term, with cubic splines $b_k$ of the noise level, is linear in $(z, y)$, as the optimal denoiser of a
     Gaussian is, and learns fast because it is linear in its weights too; the residual blocks carry what is not linear.
@@ -105,7 +105,8 @@ class MLP(eqx.Module):
             h = block(h, features)
         low, high = self.log_snr_range
         splines = _cubic_splines((_KNOTS - 1) * (log_snr - low) / (high - low))
-        return self.output(h) + splines @ (self.linear[given] @ start)
+        shared, difference = self.linear
+        return self.output(h) + splines @ ((shared + given * difference) @ start)
 
 
 def _zero_linear(width: int, dim: int) -> eqx.nn.Linear:

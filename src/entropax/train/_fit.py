@@ -86,6 +86,7 @@ def fit(
     *,
     key: PRNGKeyArray,
     parameterisation: Parameterisation | None = None,
+    normalise: Callable[[Array, Array], Array] | None = None,
     width: int = 128,
     depth: int = 2,
     log_snr_range: tuple[float, float] | None = None,
@@ -103,6 +104,8 @@ def fit(
     - `y`: their conditions: labels (integers, shape `(batch,)`), vectors (floats, shape `(batch, dim_y)`), or `None`.
     - `key`: all randomness.
     - `parameterisation`: baseline and scale; entropy matching where it is not given.
+    - `normalise`: of the network's inputs: [`entropax.Whitening`][] where it is not given, which resolves directions of
+        small variance; [`entropax.Standardising`][] is safer where samples are few for their dimension.
     - `width`, `depth`: of the network.
     - `log_snr_range`: the noise levels to train on; by the data's scales where it is not given.
     - `held_out`: the share of the samples that early stopping looks at.
@@ -117,6 +120,7 @@ def fit(
         y,
         key=key,
         parameterisation=parameterisation,
+        normalise=normalise,
         width=width,
         depth=depth,
         log_snr_range=log_snr_range,
@@ -136,6 +140,7 @@ def fit_with_history(
     *,
     key: PRNGKeyArray,
     parameterisation: Parameterisation | None = None,
+    normalise: Callable[[Array, Array], Array] | None = None,
     width: int = 128,
     depth: int = 2,
     log_snr_range: tuple[float, float] | None = None,
@@ -163,7 +168,7 @@ def fit_with_history(
         net=net,
         baseline=parameterisation.baseline,
         scale=parameterisation.scale,
-        normalise=Whitening.fit(x),
+        normalise=normalise or Whitening.fit(x),
         trained_range=trained_range,
     )
     return train(

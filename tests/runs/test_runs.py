@@ -1,0 +1,19 @@
+"""Every run and every figure works at its smoke preset."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("figure", ["1", "3", "9", "10", "11", "digits"])
+def test_figures_make_what_is_missing_and_draw(figure, tmp_path):
+    program = [sys.executable, "-m", f"paper_figures.figure_{figure}", "--preset", "smoke"]
+    done = subprocess.run(program, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}, timeout=600)
+    assert done.returncode == 0
+    assert (tmp_path / f"results/figures/figure_{figure}_smoke.png").read_bytes().startswith(b"\x89PNG")
