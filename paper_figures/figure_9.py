@@ -5,6 +5,7 @@ standard errors. The paper does not state its three λ_δ, nor k; here they are 
 """
 
 import dataclasses
+import math
 
 import matplotlib.pyplot as plt
 
@@ -22,7 +23,9 @@ def main(chosen: str) -> None:
     figure, axes = plt.subplots(2, 3, figsize=(9.6, 5.4), sharex=True, sharey="row", layout="constrained")
     for column, flat_variance in zip(axes.T, FLAT_VARIANCES):
         config = dataclasses.replace(flattening.PRESETS[chosen], flat_variance=flat_variance)
-        draw_column(column, execute(flattening.run, config), rf"$\lambda_\delta = {flat_variance:g}$")
+        draw_column(
+            column, execute(flattening.run, config), rf"$\lambda_\delta = 10^{{{round(math.log10(flat_variance))}}}$"
+        )
     label_rows(axes[:, 0])
     save(figure, "figure_9", chosen)
 

@@ -9,7 +9,6 @@ import pytest
 
 import entropax as ex
 from entropax.integral._integrate import _evaluate_chunk
-from helpers import cubature
 
 
 ALONE, EQUILIBRIUM = ex.Unconditional, ex.Equilibrium()
@@ -43,7 +42,7 @@ def _integrands(problem, std=1.0):
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_exact_denoisers_give_the_closed_forms(name):
     problem = PROBLEMS[name]
-    x, y, noise = cubature(problem)
+    x, y, noise = ex.data.cubature(problem)
     integrator = ex.Integrator(nodes=ex.GaussLegendre(panels=16), noise=noise)
     found = ex.integrate(_integrands(problem), x, y, key=jr.key(0), integrator=integrator)
     np.testing.assert_allclose(found["information"].value, problem.mutual_information, rtol=1e-4)
@@ -57,7 +56,7 @@ def test_every_process_gives_its_part_of_the_closed_forms(process):
     # divergence KL(p_T ‖ p_eq) left at T, and the tail before s_min.
     problem, std = PROBLEMS["flat 1e-4"], process.equilibrium_std
     low, high = process.log_snr_range(1e-9)
-    x, y, noise = cubature(problem)
+    x, y, noise = ex.data.cubature(problem)
     integrator = ex.Integrator(nodes=ex.GaussLegendre(panels=16), noise=noise, log_snr_range=(low, high))
     found = ex.integrate(_integrands(problem, std), x, y, key=jr.key(0), integrator=integrator)
     information = problem.mutual_information_between(low, high)
@@ -153,7 +152,7 @@ def test_a_pilot_run_finds_where_the_rate_is(getkey):
 
 def test_tails_make_up_for_a_short_range(getkey):
     problem = PROBLEMS["seed 10"]
-    x, y, noise = cubature(problem)
+    x, y, noise = ex.data.cubature(problem)
     # A denoiser that is trusted from -6 to 9 only, where the rates have died to percents.
     denoiser = _Trusted(problem.denoiser(), (-6.0, 9.0))
     integrator = ex.Integrator(nodes=ex.GaussLegendre(panels=12), noise=noise)

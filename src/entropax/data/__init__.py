@@ -1,4 +1,5 @@
 from ._arrays import load_arrays as load_arrays
+from ._cubature import cubature as cubature
 from ._digits import digits as digits
 from ._joint_gaussian import JointGaussian as JointGaussian
 from ._mixture import GaussianMixture as GaussianMixture
