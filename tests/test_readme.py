@@ -21,7 +21,7 @@ def _run():
 
 def test_the_program_of_the_readme_runs(monkeypatch):
     # With a short training: what it prints is rough, the right size, and beside the exact value.
-    short = ex.Settings(steps=300, batch_size=512, learning_rate=5e-3, chunk=100)
+    short = ex.Settings(steps=600, batch_size=512, learning_rate=5e-3, chunk=300)
     monkeypatch.setattr(ex, "fit", functools.partial(ex.fit, settings=short))
     names = _run()
     assert abs(float(names["information"].value) - 20.0439) < 2.0

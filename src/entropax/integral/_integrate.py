@@ -23,6 +23,9 @@ from ._nodes import AbstractNodes, Draw, Piecewise, Stratified
 # rate falls from λ = 18.4 on) room to reach its asymptote.
 _UNBOUNDED = (-16.0, 24.0)
 
+# Nats per unit of λ that a truncated integral may still gain without a word.
+_NEGLIGIBLE = 0.01
+
 # A progress bar appears on work that lasts longer than this many seconds.
 _PATIENCE = 2.0
 
@@ -96,8 +99,8 @@ def integrate(
 
     **Returns:** an [`entropax.Estimate`][] for each rate.
 
-    **Raises:** `ValueError` on empty samples, lengths that do not match, or a range outside where a denoiser can be
-    trusted.
+    **Raises:** `ValueError` on empty or too few samples, lengths that do not match, or a range outside where a denoiser
+    can be trusted.
     """
     batch = _check_samples(x, y)
     is_integrand = lambda leaf: isinstance(leaf, AbstractIntegrand)
@@ -118,6 +121,11 @@ def integrate(
         sums = jax.tree.map(jnp.add, sums, new) if sums else new
 
     count, log_snr_sum, moments = sums
+    if not isinstance(count, Tracer) and float(jnp.min(count)) == 0:
+        raise ValueError(
+            f"`x` holds too few samples, {batch} with {integrator.nodes.per_sample} noise levels each: some of the "
+            f"{integrator.nodes.cells} cells of the profile were not seen. Give more samples, or more nodes a sample."
+        )
     log_snr = log_snr_sum / jnp.maximum(count, 1)
     estimates = []
     for k in range(len(rates)):
@@ -306,11 +314,11 @@ def _assemble(body, tails, explained, nodes_error, profile, freedom) -> Estimate
 
 
 def _warn_of_truncation(estimate: Estimate, rates: Array, factor: Array, high: Array, name: str):
-    """Says that the rate at the upper end is neither small nor falling off, where it is so beyond its error."""
+    """Says that the rate at the upper end is neither small nor falling off, where that matters."""
     if isinstance(rates, Tracer) or rates.ndim > 1 or float(factor) > 0:
         return
     rate, error = float(jnp.mean(rates)), float(standard_error(rates))
-    if abs(rate) > max(3 * error, 0.01 * abs(float(estimate.value))):
+    if abs(rate) > max(3 * error, float(estimate.stderr), 0.01 * abs(float(estimate.value)), _NEGLIGIBLE):
         warnings.warn(
             f"At the upper end of the range, λ = {float(high):.1f}, the rate{name} is still {rate:.2g} nats per unit "
             "and does not fall off as exp(-λ): what lies above is left out. Train over a wider `log_snr_range`, or "

@@ -35,7 +35,7 @@ def log_snr_range(x: Float[Array, "batch dim"], y: PyTree | None = None) -> tupl
     flat = np.asarray(x, np.float64).reshape(len(x), -1)
     flat = flat - flat.mean(0)
     largest = np.linalg.eigvalsh(flat.T @ flat / len(flat))[-1]
-    if y is not None and jnp.issubdtype(y.dtype, jnp.inexact):
+    if y is not None and y.ndim == 2 and jnp.issubdtype(y.dtype, jnp.inexact):
         design = np.concatenate([np.asarray(y, np.float64), np.ones((len(flat), 1))], 1)
         flat = flat - design @ np.linalg.lstsq(design, flat, rcond=None)[0]
     smallest = max(np.linalg.eigvalsh(flat.T @ flat / len(flat))[0], 1e-30)
