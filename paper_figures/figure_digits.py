@@ -27,10 +27,10 @@ def main(chosen: str) -> None:
     log_snr, values, stderr = arrays["log_snr"], arrays["neural_entropy_rate"], arrays["neural_entropy_stderr"]
     rate.fill_between(log_snr, values - 2 * stderr, values + 2 * stderr, color=BLUE, alpha=0.25, lw=0)
     estimate = number(metrics["estimates"]["neural_entropy"])
-    rate.plot(log_snr, values, color=BLUE, label=rf"$S_\mathrm{{NN}}^X$ = {estimate} nats")
+    rate.plot(log_snr, values, color=BLUE)
+    rate.set_title(rf"$S_\mathrm{{NN}}^X$ = {estimate} nats", fontsize=9)
     rate.set_xlabel(r"log-SNR $\lambda$")
     rate.set_ylabel(r"entropy rate  [nats per unit of $\lambda$]")
-    rate.legend(loc="upper left")
 
     trace = arrays["trace"]
     for index, (label, colour, style) in enumerate(_METHODS):
