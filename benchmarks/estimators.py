@@ -13,8 +13,8 @@ proportion to 1/RMSE²; one whose bias alone is larger never gets there.
 - ours + control: Gauss-Legendre nodes and a Gaussian control variate of the data's covariance.
 
 Expected: with the control hundreds of times fewer evaluations than either; without it four to eight times fewer on the
-seed-10 problem, where the data's own spread is what costs, a thousand times fewer for the entropy of flattened data. Three
-minutes on two cores.
+seed-10 problem, where the data's own spread is what costs, a thousand times fewer for the entropy of flattened data.
+Three minutes on two cores.
 """
 
 import math
