@@ -37,10 +37,9 @@ def main(chosen: str) -> None:
         value, error = trace[:, 1 + 2 * index], trace[:, 2 + 2 * index]
         information.errorbar(trace[:, 0], value, 2 * error, fmt=style, ms=3, lw=1, color=colour, label=label)
     information.axhline(np.log(10), color=GREY, lw=1)
-    information.annotate(
-        "ln 10", (trace[-1, 0], np.log(10)), (0, -9), textcoords="offset points", ha="right", color=GREY
-    )
-    information.set_ylim(0, 1.05 * trace[:, 1::2].max())
+    information.annotate("ln 10", (trace[0, 0], np.log(10)), (0, 3), textcoords="offset points", color=GREY)
+    # Room above for the legend.
+    information.set_ylim(0, 1.4 * trace[:, 1::2].max())
     information.set_xlabel("training steps")
     information.set_ylabel(r"$I(X;Y)$  [nats]")
     information.legend(loc="upper left")

@@ -36,19 +36,14 @@ def measure(
         )
         jax.block_until_ready(jax.tree.leaves(training.denoiser))
 
-    model, marginals = training.denoiser, problem.marginals()
-    alone, equilibrium = ex.Unconditional(model), ex.Equilibrium()
+    model = training.denoiser
     x, y = problem.sample(sample_key, config.samples)
     with record.stage("estimate"):
         estimates = ex.integrate(
             {
-                "neural_entropy": ex.Gap(alone, equilibrium),
-                "conditional_entropy": ex.Gap(model, equilibrium),
-                "total_entropy": ex.LossGap(equilibrium, alone),
-                "total_correlation": ex.Gap(alone, marginals),
-                "orthogonal": ex.Orthogonal().integrand(model),
-                "entropy_difference": ex.EntropyDifference().integrand(model),
-                "loss_gap": ex.LossGapForm().integrand(model),
+                **ex.unconditional_rates(model, problem.marginals()),
+                **ex.conditional_rates(model),
+                "total_entropy": ex.LossGap(ex.Equilibrium(), ex.Unconditional(model)),
             },
             x,
             y,

@@ -31,7 +31,7 @@ class Config:
     nodes: int
 
 
-PRESETS = {"smoke": Config(100, 60, 1_000, 8), "default": Config(4_000, 1_500, 20_000, 64)}
+PRESETS = {"smoke": Config(100, 60, 1_000, 8), "default": Config(4_000, 2_500, 20_000, 64)}
 PICTURE = pathlib.Path("results/quickstart.png")
 
 
@@ -39,22 +39,9 @@ def gaussian(config: Config) -> tuple[ex.data.JointGaussian, dict[str, ex.Estima
     """The seed-10 problem: 20 000 pairs to learn from, fresh ones to measure on."""
     problem = ex.data.JointGaussian.random(jr.key(10), dim_x=25, dim_y=15, noise_std=1.0)
     model = ex.fit(*problem.sample(jr.key(0), 20_000), key=jr.key(1), settings=ex.Settings(steps=config.gaussian_steps))
-    alone, equilibrium = ex.Unconditional(model), ex.Equilibrium()
     x, y = problem.sample(jr.key(2), config.samples)
-    estimates = ex.integrate(
-        {
-            "neural_entropy": ex.Gap(alone, equilibrium),
-            "conditional_entropy": ex.Gap(model, equilibrium),
-            "total_correlation": ex.Gap(alone, problem.marginals()),
-            "loss_gap": ex.LossGapForm().integrand(model),
-            "orthogonal": ex.Orthogonal().integrand(model),
-            "entropy_difference": ex.EntropyDifference().integrand(model),
-        },
-        x,
-        y,
-        key=jr.key(3),
-    )
-    return problem, estimates
+    rates = ex.unconditional_rates(model, problem.marginals()) | ex.conditional_rates(model)
+    return problem, ex.integrate(rates, x, y, key=jr.key(3))
 
 
 def table(problem, found, found_digits, bound: float) -> rich.table.Table:

@@ -32,6 +32,7 @@ from .information import (
     BoundWarning as BoundWarning,
     check_mutual_information as check_mutual_information,
     conditional_entropy as conditional_entropy,
+    conditional_rates as conditional_rates,
     ControlledBy as ControlledBy,
     entropy_rate as entropy_rate,
     EntropyDifference as EntropyDifference,
@@ -45,6 +46,7 @@ from .information import (
     Posterior as Posterior,
     total_correlation as total_correlation,
     total_entropy as total_entropy,
+    unconditional_rates as unconditional_rates,
 )
 from .integral import (
     AbstractIntegrand as AbstractIntegrand,

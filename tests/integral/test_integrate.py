@@ -9,6 +9,7 @@ import pytest
 
 import entropax as ex
 from entropax.integral._integrate import _evaluate_chunk
+from runs.exact import PROCESSES
 
 
 ALONE, EQUILIBRIUM = ex.Unconditional, ex.Equilibrium()
@@ -20,13 +21,6 @@ PROBLEMS = {
     "flat 1e-8": ex.data.JointGaussian.flattened(
         jr.key(0), dim_x=8, dim_y=4, rank=4, flat_variance=1e-8, noise_std=1.0
     ),
-}
-PROCESSES = {
-    "VP": ex.VariancePreserving(),
-    "VPx": ex.VariancePreserving(kappa=0.1),
-    "straight line": ex.StraightLine(),
-    "straight line, 0.1": ex.StraightLine(kappa=0.1),
-    "cosine": ex.Cosine(),
 }
 
 

@@ -63,3 +63,13 @@ def test_vector_conditions_are_whitened(getkey):
 def test_conditions_of_the_wrong_kind():
     with pytest.raises(ValueError, match="`y` was given to a network that was made without a condition"):
         _mlp(ex.nn.NoCondition(8))(jnp.ones(3), jnp.asarray(0.0), jnp.asarray(1))
+
+
+def test_a_label_only_moves_the_input(getkey):
+    # Its token takes the place of the null token: with equal tokens a prediction does not hear that there is a label.
+    net = _mlp(ex.nn.LabelCondition(4, 16, key=getkey()))
+    net = eqx.tree_at(lambda net: net.linear, net, jr.normal(getkey(), net.linear.shape))
+    net = eqx.tree_at(lambda net: net.condition.null, net, net.condition.tokens[2])
+    z, log_snr = jr.normal(getkey(), (3,)), jnp.asarray(0.4)
+    np.testing.assert_array_equal(net(z, log_snr), net(z, log_snr, jnp.asarray(2)))
+    assert float(jnp.max(jnp.abs(net(z, log_snr) - net(z, log_snr, jnp.asarray(1))))) > 0.1

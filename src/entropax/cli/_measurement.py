@@ -9,25 +9,24 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, Equilibrium, Product, Unconditional
+from ..denoiser import Product
 from ..information import (
     check_mutual_information,
-    EntropyDifference,
+    conditional_rates,
     label_entropy,
-    LossGapForm,
     mutual_information,
-    Orthogonal,
     Posterior,
+    unconditional_rates,
 )
-from ..integral import AbstractIntegrand, Estimate, Gap, integrate, Integrator, Stratified
+from ..integral import Estimate, integrate, Integrator, Stratified
 from ..train import Checkpoints, fit_with_history, History, Settings, Training
 from ._refusal import Refusal, refusing
 from ._samples import Share
 
 
-_METHODS = {"orthogonal": Orthogonal(), "entropy_difference": EntropyDifference(), "loss_gap": LossGapForm()}
-
+# In the order in which they are shown.
 _QUANTITIES = ("neural_entropy", "conditional_entropy", "total_correlation")
+_METHODS = ("orthogonal", "entropy_difference", "loss_gap", "posterior")
 
 _INTEGRATOR = Integrator()
 
@@ -92,20 +91,20 @@ def measure(
 
     model, (x, y) = training.denoiser, held_out
     marginals = Product.fit(train.x) if x.shape[1] > 1 else None
-    rates = _rates(model, marginals, y is not None)
-    quantities, by_method = integrate(rates, x, y, key=integral_key, integrator=_INTEGRATOR)
+    rates = unconditional_rates(model, marginals) | ({} if y is None else conditional_rates(model))
+    found = integrate(rates, x, y, key=integral_key, integrator=_INTEGRATOR)
     # The network with its condition and without.
     evaluations = _INTEGRATOR.evaluations(len(x)) * (1 if y is None else 2)
     entropy = None
     if y is not None and held_out.is_discrete:
-        by_method["posterior"] = mutual_information(
+        found["posterior"] = mutual_information(
             model, x, y, key=posterior_key, method=Posterior(), integrator=_POSTERIOR_INTEGRATOR
         )
         evaluations += _POSTERIOR_INTEGRATOR.evaluations(len(x)) * len(np.unique(y))
         entropy = label_entropy(y)
-    # JAX sorts dictionaries.
-    quantities = {name: quantities[name] for name in _QUANTITIES if name in quantities}
-    by_method = {name: by_method[name] for name in (*_METHODS, "posterior") if name in by_method}
+    quantities, by_method = (
+        {name: found[name] for name in names if name in found} for names in (_QUANTITIES, _METHODS)
+    )
     check_bounds(quantities, by_method, y)
 
     taken = int(training.history.step[-1])
@@ -148,20 +147,6 @@ def _fit(
             done = checkpoints.latest()
         training = fit_with_history(train.x, train.y, key=key, settings=settings, checkpoints=checkpoints)
     return training, min((done or 0) * chunk, steps)
-
-
-def _rates(
-    model: AbstractDenoiser, marginals: AbstractDenoiser | None, conditional: bool
-) -> tuple[dict[str, AbstractIntegrand], dict[str, AbstractIntegrand]]:
-    """The rates of all quantities, and of mutual information by method: one integral, so that they share the network's
-    predictions, nodes and noise."""
-    quantities: dict[str, AbstractIntegrand] = {"neural_entropy": Gap(Unconditional(model), Equilibrium())}
-    if marginals is not None:
-        quantities["total_correlation"] = Gap(Unconditional(model), marginals)
-    if not conditional:
-        return quantities, {}
-    quantities["conditional_entropy"] = Gap(model, Equilibrium())
-    return quantities, {name: method.integrand(model) for name, method in _METHODS.items()}
 
 
 def check_bounds(quantities: dict[str, Estimate], by_method: dict[str, Estimate], y: PyTree | None) -> None:

@@ -23,3 +23,4 @@ from ._mutual_information import (
     Orthogonal as Orthogonal,
     Posterior as Posterior,
 )
+from ._rates import conditional_rates as conditional_rates, unconditional_rates as unconditional_rates

@@ -1,5 +1,6 @@
 from ._condition import (
     AbstractCondition as AbstractCondition,
+    Embedding as Embedding,
     LabelCondition as LabelCondition,
     NoCondition as NoCondition,
     VectorCondition as VectorCondition,

@@ -1,4 +1,5 @@
 import abc
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,13 +14,26 @@ from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
 _FLOOR = 1e-7
 
 
+class Embedding(NamedTuple):
+    r"""What a network is told of a condition.
+
+    **Arguments:**
+
+    - `vector`: what is added to its input.
+    - `contrast`: the share of its difference weights that are added to the shared ones.
+    """
+
+    vector: Float[Array, " width"]
+    contrast: int
+
+
 class AbstractCondition(eqx.Module):
     """How a network hears what the data are conditioned on, and that they are conditioned on nothing."""
 
     width: AbstractVar[int]
 
     @abc.abstractmethod
-    def __call__(self, y: PyTree | None) -> Float[Array, " width"]:
+    def __call__(self, y: PyTree | None) -> Embedding:
         """The embedding of one condition; of the null token for `None`."""
 
 
@@ -33,15 +47,16 @@ class NoCondition(AbstractCondition):
 
     width: int = eqx.field(static=True)
 
-    def __call__(self, y: PyTree | None) -> Float[Array, " width"]:
+    def __call__(self, y: PyTree | None) -> Embedding:
         if y is not None:
             raise ValueError("`y` was given to a network that was made without a condition.")
-        return jnp.zeros(self.width)
+        return Embedding(jnp.zeros(self.width), 0)
 
 
 class VectorCondition(AbstractCondition):
     r"""A continuous condition: an affine map of the whitened vector, or a learned null token. Whitening matters: what
-    $y$ knows of $x$ often lies in its directions of least variance.
+    $y$ knows of $x$ often lies in its directions of least variance. The prediction given $y$ is another function of
+    $z$, as it is for a joint Gaussian, and has difference weights of its own.
 
     **Arguments:**
 
@@ -66,15 +81,17 @@ class VectorCondition(AbstractCondition):
         self.null = jnp.zeros(width)
         self.width = width
 
-    def __call__(self, y: PyTree | None) -> Float[Array, " width"]:
+    def __call__(self, y: PyTree | None) -> Embedding:
         if y is None:
-            return self.null
+            return Embedding(self.null, 0)
         mean, whiten = jax.lax.stop_gradient((self.mean, self.whiten))
-        return self.linear(whiten @ (y - mean))
+        return Embedding(self.linear(whiten @ (y - mean)), 1)
 
 
 class LabelCondition(AbstractCondition):
-    """A discrete condition: a learned token for each label and one for none.
+    """A discrete condition: a learned token for each label and one for none. Weights that tell "some label" from none
+    would have nothing to say that the tokens do not, and over-train: on digits the held-out loss is 2 nats lower
+    without.
 
     **Arguments:**
 
@@ -92,5 +109,5 @@ class LabelCondition(AbstractCondition):
         self.null = jnp.zeros(width)
         self.width = width
 
-    def __call__(self, y: Int[Array, ""] | None) -> Float[Array, " width"]:
-        return self.null if y is None else self.tokens[y]
+    def __call__(self, y: Int[Array, ""] | None) -> Embedding:
+        return Embedding(self.null if y is None else self.tokens[y], 0)

@@ -51,8 +51,9 @@ class MLP(eqx.Module):
     $$h_{l+1} = h_l + W_l\,\mathrm{silu}\bigl((1 + a_l(\lambda))\,h_l + b_l(\lambda)\bigr), \qquad
       \mathrm{net} = W_\mathrm{out} h_L + \sum_k b_k(\lambda)\,V_k h_0.$$
 
-    All of $a_l, b_l, V_k$ are of the form shared + difference where $y$ is given: the prediction is another function of
-    $z$ then, not a shifted one, but errors that both have in common cancel in their gap.
+    All of $a_l, b_l, V_k$ are of the form shared + difference where the condition asks for it
+    ([`entropax.nn.Embedding`][]): the prediction is another function of $z$ then, not a shifted one, but errors that
+    both have in common cancel in their gap.
 
     The last term, with cubic splines $b_k$ of the noise level, is linear in $(z, y)$, as the optimal denoiser of a
     Gaussian is, and learns fast because it is linear in its weights too; the residual blocks carry what is not linear.
@@ -96,17 +97,17 @@ class MLP(eqx.Module):
     def __call__(
         self, z: Float[Array, " dim"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, " dim"]:
-        given = 0 if y is None else 1
+        embedding, contrast = self.condition(y)
         features = log_snr_features(log_snr)
-        features = jnp.concatenate([features, given * features])
-        start = self.inputs(z) + self.condition(y).astype(z.dtype)
+        features = jnp.concatenate([features, contrast * features])
+        start = self.inputs(z) + embedding.astype(z.dtype)
         h = start
         for block in self.blocks:
             h = block(h, features)
         low, high = self.log_snr_range
         splines = _cubic_splines((_KNOTS - 1) * (log_snr - low) / (high - low))
         shared, difference = self.linear
-        return self.output(h) + splines @ ((shared + given * difference) @ start)
+        return self.output(h) + splines @ ((shared + contrast * difference) @ start)
 
 
 def _zero_linear(width: int, dim: int) -> eqx.nn.Linear:
