@@ -6,8 +6,8 @@ import pathlib
 import zlib
 
 
-# Read when jax, or matplotlib, is first imported; subprocesses of a test inherit them. Most of the suite's time goes into
-# compiling, which is a third faster at the lower level; a flag of the caller's own wins.
+# Read when jax, or matplotlib, is first imported; subprocesses of a test inherit them. Most of the suite's time goes
+# into compiling, which is a third faster at the lower level; a flag of the caller's own wins.
 _FLAGS = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=1"
 os.environ["XLA_FLAGS"] = f"{_FLAGS} {os.environ.get('XLA_FLAGS', '')}"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
