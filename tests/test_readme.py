@@ -1,15 +1,18 @@
-"""The README's program runs as printed."""
+"""The programs of the README and of the pages run as printed."""
 
 import functools
 import pathlib
 import re
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import entropax as ex
 
 
-PROGRAM = re.search(r"```python\n(.*?)```", (pathlib.Path(__file__).parents[1] / "README.md").read_text(), re.DOTALL)
+ROOT = pathlib.Path(__file__).parents[1]
+PROGRAM = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
 
 def _run():
@@ -33,3 +36,14 @@ def test_the_program_of_the_readme_is_right_as_printed():
     names = _run()
     assert abs(float(names["information"].value) / 20.0439 - 1) < 0.01
     assert abs(float(names["entropy"].value) / 10.0249 - 1) < 0.01
+
+
+def test_what_a_user_adds_runs_as_printed():
+    # The drift's push draws samples in; the step factor of 1 is DDIM, which ends in the data's law.
+    programs = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(), re.DOTALL)
+    names = {}
+    exec("\n".join(programs), names)
+    pushed, problem = names["solution"].ys[0], names["problem"]
+    assert float(jnp.trace(jnp.cov(pushed.T))) < 0.9 * np.trace(problem.cov_x)
+    np.testing.assert_allclose(jnp.trace(jnp.cov(names["samples"].T)), np.trace(problem.cov_x), rtol=0.15)
+    assert bool(jnp.all(names["end"].total > 0))

@@ -28,7 +28,7 @@ FLOORS = {
     "integral": {"denoiser"},
     "information": {"integral"},
     "terms": {"process", "denoiser"},
-    "solve": {"terms"},
+    "solve": {"terms", "integral"},
     "train": {"denoiser", "integral", "nn"},
     "data": {"denoiser"},
 }

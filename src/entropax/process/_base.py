@@ -10,6 +10,9 @@ from jaxtyping import Array, Float
 # Halvings of [0, T] that bring a bracket below the spacing of float32 wherever s lies, times down to T·2⁻⁶⁰ included.
 _BISECTIONS = 60
 
+# In units of T, a time that no rate can tell from 0, and whose λ float32 can.
+_NEXT_TO_ZERO = 1e-9
+
 
 class AbstractProcess(eqx.Module):
     r"""A linear forward process with a Gaussian kernel,
@@ -62,7 +65,9 @@ class AbstractProcess(eqx.Module):
         return jax.grad(self.log_mean)(s)
 
     def diffusion_squared(self, s: Float[Array, ""]) -> Float[Array, ""]:
-        r"""$\sigma(s)^2 = -\Sigma\,\mathrm{d}\lambda/\mathrm{d}s$."""
+        r"""$\sigma(s)^2 = -\Sigma\,\mathrm{d}\lambda/\mathrm{d}s$; at $s = 0$, its limit."""
+        # There λ is infinite and Σ zero. Their product is smooth, so that a time next to it serves.
+        s = jnp.maximum(s, _NEXT_TO_ZERO * self.T)
         return -jnp.exp(2 * self.log_mean(s) - self.log_snr(s)) * self.log_snr_rate(s)
 
     def log_snr_rate(self, s: Float[Array, ""]) -> Float[Array, ""]:

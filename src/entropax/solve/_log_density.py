@@ -1,0 +1,176 @@
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from ..denoiser import AbstractDenoiser, noise, signal
+from ..process import AbstractProcess
+from ._divergence import AbstractDivergence, ExactDivergence
+
+
+# Where a flow begins for a denoiser that is trusted everywhere: a noise of std 5e-5, below the scale of any data that
+# float32 resolves; and where it ends for a process without a last noise level.
+_UNBOUNDED = (-16.0, 20.0)
+
+
+class LogDensity(eqx.Module):
+    r"""Log-densities, and what they took.
+
+    **Arguments:**
+
+    - `value`: $\log p(x)$ in nats, in the coordinates of `x`.
+    - `truncation`: the part of `value` that makes up for the noise the flow begins with.
+    - `remainder`: the part of `value` that makes up for the data still seen where the flow ends; without it, `value` is
+        the density of what a sampler makes of $\mathcal{N}(0, I)$.
+    - `steps`: the steps of each solve, rejected ones too.
+    - `evaluations`: the evaluations of the denoiser and its divergence, stages × steps.
+    - `rtol`, `atol`: the tolerances of the solve.
+    """
+
+    value: Float[Array, " batch"]
+    truncation: Float[Array, " batch"]
+    remainder: Float[Array, " batch"]
+    steps: Int[Array, " batch"]
+    evaluations: Int[Array, " batch"]
+    rtol: float = eqx.field(static=True)
+    atol: float = eqx.field(static=True)
+
+
+def log_density(
+    process: AbstractProcess,
+    denoiser: AbstractDenoiser,
+    x: Float[Array, " batch *shape"],
+    y: PyTree | None = None,
+    *,
+    key: PRNGKeyArray | None = None,
+    divergence: AbstractDivergence = ExactDivergence(),
+    solver: dfx.AbstractERK = dfx.Tsit5(),
+    rtol: float = 1e-6,
+    atol: float = 1e-6,
+    max_steps: int = 4096,
+) -> LogDensity:
+    r"""The log-density of a model by its probability flow, adaptive.
+
+    In variance-preserving units the flow of every process is one and the same,
+
+    $$\frac{\mathrm{d}z}{\mathrm{d}\lambda} = \tfrac12\sqrt{b}\,\bigl(\sqrt{b}\,z - \hat\varepsilon(z, \lambda,
+      y)\bigr), \qquad b = \mathrm{sigmoid}(-\lambda), \qquad
+      \frac{\mathrm{d}\log p_\lambda(z)}{\mathrm{d}\lambda} = -\nabla\cdot\frac{\mathrm{d}z}{\mathrm{d}\lambda},$$
+
+    and smooth in this clock, so it is solved there; the process says at which $\lambda(T)$ it ends. It begins at the
+    upper end of the denoiser's range, $\lambda = 20$ for one that is trusted everywhere. There the data already carry a
+    little noise, whose effect is taken off to second order by the heat equation, $\log p_0 \approx \log p -
+    \tfrac12\frac{\Sigma}{\mu^2}(\nabla\cdot s + \|s\|^2)$. At the end it is nearly $\mathcal{N}(0, I)$; what it is
+    more, $\log p_T$ has from the model's own score along the ray from 0 to $z$. Both corrections are reported.
+
+    **Arguments:**
+
+    - `process`: where the flow ends.
+    - `denoiser`: the model.
+    - `x`, `y`: the samples and their conditions, for $\log p(x|y)$.
+    - `key`: for a divergence that is random.
+    - `divergence`: [`entropax.solve.ExactDivergence`][], [`entropax.solve.Hutchinson`][] or
+        [`entropax.solve.HutchPlusPlus`][].
+    - `solver`: any explicit Runge–Kutta solver of Diffrax that estimates its error.
+    - `rtol`, `atol`: what the solve has to meet in state and log-density.
+    - `max_steps`: after how many it gives up.
+
+    **Returns:** a [`entropax.solve.LogDensity`][]; differentiable in samples and parameters.
+
+    **Raises:** `ValueError` on samples that are not finite, lengths or shapes that do not match, and a random divergence
+        without a key; `RuntimeError` where the tolerance is not met in `max_steps`.
+
+    ??? cite "Source"
+        Chen et al., Neural ordinary differential equations (2018); Song et al., Score-based generative modeling through
+        SDEs (2021), Eq. (39); the paper's Eq. (63) is its flow.
+    """
+    for leaf in jax.tree.leaves(y):
+        if leaf.shape[:1] != x.shape[:1]:
+            raise ValueError(f"`y` must hold as many samples as `x`, {x.shape[0]}; got shape {leaf.shape}.")
+    finite = jnp.all(jnp.isfinite(x))
+    if not isinstance(finite, Tracer) and not finite:
+        raise ValueError("`x` must be finite; it holds NaN or infinite entries.")
+    if key is None:
+        if not isinstance(divergence, ExactDivergence):
+            raise ValueError(f"`key` is needed for a divergence that is random, {type(divergence).__name__}.")
+        key = jr.key(0)
+    shape = jax.eval_shape(denoiser, x[0], jnp.zeros((), x.dtype), jax.tree.map(lambda leaf: leaf[0], y)).shape
+    if shape != x.shape[1:]:
+        raise ValueError(f"`denoiser` must return the shape of its input, {x.shape[1:]}; it returns {shape}.")
+
+    end = process.log_snr(jnp.asarray(process.T, x.dtype))
+    low = jnp.maximum(end, max(denoiser.log_snr_range[0], _UNBOUNDED[0]))
+    high = jnp.asarray(min(denoiser.log_snr_range[1], _UNBOUNDED[1]), x.dtype)
+    keys = jr.split(key, x.shape[0])
+    controller = dfx.PIDController(rtol=rtol, atol=atol)
+    value, truncation, remainder, steps, failed = _solve(
+        denoiser, (x, y, keys), low, high, divergence, solver, controller, max_steps
+    )
+    message = (
+        f"A flow did not meet `rtol` = {rtol}, `atol` = {atol} in `max_steps` = {max_steps}, or left all bounds: raise "
+        "`max_steps`, loosen the tolerance, or look at the denoiser there."
+    )
+    if isinstance(failed, Tracer):
+        value = eqx.error_if(value, failed, message)
+    elif bool(jnp.any(failed)):
+        raise RuntimeError(message)
+    return LogDensity(value, truncation, remainder, steps, solver.tableau.num_stages * steps, rtol, atol)
+
+
+@eqx.filter_jit
+def _solve(denoiser, samples, low, high, divergence, solver, controller, max_steps):
+    def one(x, y, key):
+        probes = divergence.probes(key, x)
+
+        def field(t, state, args):
+            # Solves run in increasing time: t = −λ.
+            z, _ = state
+            b = noise(-t)
+            flow = lambda z: -0.5 * b * (b * z - denoiser(z, -t, y))
+            return divergence(flow, z, probes)
+
+        start = signal(high) * x
+        out = dfx.diffeqsolve(
+            dfx.ODETerm(field),
+            solver,
+            -high,
+            -low,
+            None,
+            (start, jnp.zeros((), x.dtype)),
+            stepsize_controller=controller,
+            max_steps=max_steps,
+            throw=False,
+        )
+        assert out.ys is not None
+        z, total = (leaf[0] for leaf in out.ys)
+        # ‖ε̂‖² − √b ∇·ε̂ is Σ/μ² times ‖s‖² + ∇·s.
+        eps, spread = divergence(lambda z: denoiser(z, high, y), start, probes)
+        truncation = -0.5 * (jnp.sum(eps**2) - noise(high) * spread)
+        remainder = _beyond_equilibrium(lambda z: denoiser(z, low, y), z, low, divergence, probes)
+        latent = -0.5 * jnp.sum(z**2) - 0.5 * x.size * jnp.log(2 * jnp.pi) + remainder
+        value = latent + total + x.size * jnp.log(signal(high)) + truncation
+        failed = (out.result != dfx.RESULTS.successful) | ~jnp.isfinite(value)
+        return value, truncation, remainder, out.stats["num_steps"], failed
+
+    return jax.vmap(one)(*samples)
+
+
+def _beyond_equilibrium(predict, z, log_snr, divergence, probes):
+    r"""$\log p_\lambda(z)/\mathcal{N}(z; 0, I)$ where $\lambda$ is low, to second order in what is left of the data.
+
+    Along the ray it is the integral of the score's difference, $-\hat\varepsilon/\sqrt b + z$. At 0, for a Gaussian of
+    mean $m$ and covariance $C$ near $I$: $-\tfrac12 m^\top C^{-1} m - \tfrac12\log\det C$, and $\hat\varepsilon(0)$ and
+    $\nabla\cdot\hat\varepsilon(0)$ tell both.
+    """
+    b = noise(log_snr)
+    nodes, weights = np.polynomial.legendre.leggauss(3)
+    ray = sum(
+        float(0.5 * w) * jnp.sum((share * z - predict(share * z) / b) * z)
+        for share, w in zip((0.5 * (nodes + 1)).tolist(), weights)
+    )
+    eps, spread = divergence(predict, jnp.zeros_like(z), probes)
+    return ray - 0.5 * jnp.sum((eps / b) ** 2) - 0.5 * (z.size - spread / b)

@@ -1,0 +1,300 @@
+from collections.abc import Callable
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jax.core import Tracer
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from ..denoiser import AbstractDenoiser, score
+from ..integral import Estimate, mean_of
+from ..process import AbstractProcess
+from ..terms import accumulate, batched_score, forward, GridBrownianPath, PathState, reverse
+from ._divergence import AbstractDivergence, ExactDivergence
+from ._grid import uniform_in_log_snr
+
+
+# The λ of the latest time that paths go to: where nothing but noise is left, and processes that reach μ = 0 do so with
+# an infinite drift.
+_LAST_LOG_SNR = -12.0
+
+
+class Paths(eqx.Module):
+    r"""How paths are simulated.
+
+    **Arguments:**
+
+    - `steps`: of a fixed grid, uniform in $\lambda$.
+    - `s_min`: the time at which paths begin, or end in reverse.
+    - `solver`: any SDE solver of Diffrax for additive noise.
+    """
+
+    steps: int = 128
+    s_min: float = 1e-5
+    solver: dfx.AbstractSolver = dfx.ShARK()
+
+    def times(self, process: AbstractProcess) -> Float[Array, " times"]:
+        """The grid, from the latest time to the earliest. It follows the process but is no function of its parameters
+        to derivatives, which pass through what happens on it."""
+        last = process.time(jnp.maximum(process.log_snr(jnp.asarray(process.T)), _LAST_LOG_SNR))
+        return jax.lax.stop_gradient(uniform_in_log_snr(process, self.steps, self.s_min, last))
+
+
+def entropy_production(
+    process: AbstractProcess,
+    denoiser: AbstractDenoiser,
+    x: Float[Array, " batch *shape"],
+    y: PyTree | None = None,
+    *,
+    key: PRNGKeyArray,
+    paths: Paths = Paths(),
+) -> Estimate:
+    r"""The entropy that the forward process produces, along simulated trajectories,
+
+    $$S_\mathrm{tot} = \int \frac{\sigma^2}{2}\,\mathbb{E}\bigl\|\nabla\log p_\mathrm{eq} - \nabla\log
+      p_s\bigr\|^2\,\mathrm{d}s = D_\mathrm{KL}(p_\mathrm{d}\|p_\mathrm{eq}) - D_\mathrm{KL}(p_T\|p_\mathrm{eq}).$$
+
+    With a trained denoiser it is the neural entropy by simulation. [`entropax.neural_entropy`][] is the same number by
+    an integral over $\lambda$, with less noise; this one is a functional of each path.
+
+    **Arguments:**
+
+    - `process`: what diffuses the data.
+    - `denoiser`: what knows the score.
+    - `x`, `y`: samples and their conditions.
+    - `key`: all randomness.
+    - `paths`: how they are simulated.
+
+    **Returns:** an [`entropax.Estimate`][] in nats; `pointwise` is the production along each path.
+
+    **Raises:** `ValueError` where the process has no equilibrium; `RuntimeError` where a path leaves all bounds.
+
+    ??? cite "Source"
+        Diffusion models are Kelly gamblers, Eqs. (4), (12).
+    """
+    rate = EntropyRate(process, denoiser)
+    return mean_of(_forward_functional(process, x, y, rate, key, paths)[0].total)
+
+
+def information_injected(
+    process: AbstractProcess,
+    denoiser: AbstractDenoiser,
+    x: Float[Array, " batch *shape"],
+    y: PyTree | None = None,
+    *,
+    key: PRNGKeyArray,
+    churn: float | Callable[[Array], Array] = 1.0,
+    paths: Paths = Paths(),
+) -> Estimate:
+    r"""What the network puts into the reverse process on its way from noise to data, $\int
+    \tfrac12\sigma^2\,\mathbb{E}\|e\|^2\,\mathrm{d}t$ along simulated reverse trajectories: for an exact denoiser, all
+    that the forward process produced.
+
+    **Arguments:** as [`entropax.solve.entropy_production`][], but
+
+    - `x`: states at the latest time, draws from the equilibrium.
+    - `churn`: $\eta$ of the reverse SDE.
+
+    **Returns:**, **Raises:** as there.
+
+    ??? cite "Source"
+        Diffusion models are Kelly gamblers, Eqs. (5), (6), (12).
+    """
+    ts = process.T - paths.times(process)
+    path, rate = GridBrownianPath(ts, key, x.shape), _Backwards(EntropyRate(process, denoiser), process.T)
+    return mean_of(_solve(accumulate(reverse(process, denoiser, path, churn), rate), ts, x, y, paths).total)
+
+
+def path_nll(
+    process: AbstractProcess,
+    denoiser: AbstractDenoiser,
+    x: Float[Array, " batch *shape"],
+    y: PyTree | None = None,
+    *,
+    key: PRNGKeyArray,
+    divergence: AbstractDivergence = ExactDivergence(),
+    paths: Paths = Paths(),
+) -> Estimate:
+    r"""The negative log-likelihood as a path integral,
+
+    $$-\log p(x) = \mathbb{E}\Bigl[\int_0^T \frac{\sigma^2}{2}\|\nabla\log p_s\|^2 - \nabla\cdot(b_+ -
+      \sigma^2\nabla\log p_s)\,\mathrm{d}s - \log p_T(X_T)\,\Big|\,X_0 = x\Bigr],$$
+
+    whose mean over the data is the entropy $S(X)$, or $S(X|Y)$ given `y`. One path is drawn for each sample; repeat a
+    sample for more.
+
+    **Arguments:** as [`entropax.solve.entropy_production`][], and
+
+    - `divergence`: how that of the score is found.
+
+    **Returns:** an [`entropax.Estimate`][] in nats, in the coordinates of `x`; `pointwise` is the value of each path.
+
+    **Raises:** `RuntimeError` where a path leaves all bounds.
+
+    ??? cite "Source"
+        Diffusion models are Kelly gamblers, Eqs. (47), (48).
+    """
+    probe_key, path_key = jr.split(key)
+    probes = jax.vmap(divergence.probes)(jr.split(probe_key, x.shape[0]), x)
+    rate = _PathRate(process, denoiser, divergence)
+    end, s_max = _forward_functional(process, x, (y, probes), rate, path_key, paths)
+    return mean_of(end.total - _log_terminal(process, end.x, s_max))
+
+
+def nll_bound(
+    process: AbstractProcess,
+    control: Callable,
+    x: Float[Array, " batch *shape"],
+    y: PyTree | None = None,
+    *,
+    key: PRNGKeyArray,
+    paths: Paths = Paths(),
+) -> Estimate:
+    r"""The upper bound on the negative log-likelihood of what $\mathrm{d}X_t = -u\,\mathrm{d}t + \sigma\,\mathrm{d}B_t$
+    makes of noise, for any control $u$,
+
+    $$-\log p_u(x) \le \mathbb{E}\Bigl[\int_0^T \frac{\|b_+ - u\|^2}{2\sigma^2} + u\cdot\nabla\log p(X_s, s|x,
+      0)\,\mathrm{d}s - \log p_T(X_T)\,\Big|\,X_0 = x\Bigr],$$
+
+    with equality at the optimal control $u_* = b_+ - \sigma^2\nabla\log p$ ([`entropax.solve.OptimalControl`][]).
+
+    **Arguments:** as [`entropax.solve.entropy_production`][], but
+
+    - `control`: $u$: `control(s, x, y)`, for a batch.
+
+    **Returns:** an [`entropax.Estimate`][] in nats, in the coordinates of `x`.
+
+    **Raises:** `RuntimeError` where a path leaves all bounds.
+
+    ??? cite "Source"
+        Diffusion models are Kelly gamblers, Eqs. (30), (34).
+    """
+    end, s_max = _forward_functional(process, x, (y, x), _BoundRate(process, control), key, paths)
+    return mean_of(end.total - _log_terminal(process, end.x, s_max))
+
+
+class EntropyRate(eqx.Module):
+    r"""$\tfrac12\sigma^2\|e(x, s)\|^2$, the rate at which entropy is produced: a rate for
+    [`entropax.terms.accumulate`][].
+
+    **Arguments:**
+
+    - `process`: what diffuses the data; one with an equilibrium.
+    - `denoiser`: what knows the score.
+    """
+
+    process: AbstractProcess
+    denoiser: AbstractDenoiser
+
+    def __call__(self, t, x, y):
+        field = batched_score(self.process, self.denoiser, x, t, y) + x / self.process.equilibrium_std**2
+        return 0.5 * self.process.diffusion_squared(t) * _square(field)
+
+
+class OptimalControl(eqx.Module):
+    r"""$u_* = b_+ - \sigma^2\,\nabla\log p$, which turns the controlled process into the reverse SDE.
+
+    **Arguments:**
+
+    - `process`, `denoiser`: what diffuses the data, and what knows the score.
+
+    ??? cite "Source"
+        Diffusion models are Kelly gamblers, Eq. (34).
+    """
+
+    process: AbstractProcess
+    denoiser: AbstractDenoiser
+
+    def __call__(self, t, x, y):
+        drift = self.process.drift_rate(t) * x
+        return drift - self.process.diffusion_squared(t) * batched_score(self.process, self.denoiser, x, t, y)
+
+
+class _Backwards(eqx.Module):
+    """A rate of the forward time in the generative one."""
+
+    rate: Callable
+    T: float
+
+    def __call__(self, t, x, args):
+        return self.rate(self.T - t, x, args)
+
+
+class _PathRate(eqx.Module):
+    """½σ²‖∇log p‖² − ∇·(b₊ − σ²∇log p)."""
+
+    process: AbstractProcess
+    denoiser: AbstractDenoiser
+    divergence: AbstractDivergence
+
+    def __call__(self, t, x, args):
+        def one(x, y, probes):
+            return self.divergence(lambda x: score(self.process, self.denoiser, x, t, y), x, probes)
+
+        value, spread = jax.vmap(one)(x, *args)
+        strength = self.process.diffusion_squared(t)
+        return strength * (0.5 * _square(value) + spread) - self.process.drift_rate(t) * x[0].size
+
+
+class _BoundRate(eqx.Module):
+    """‖b₊ − u‖²/2σ² + u·∇log p(x_s|x), where ∇log p(x_s|x) = −(x_s − μx)/Σ."""
+
+    process: AbstractProcess
+    control: Callable
+
+    def __call__(self, t, x, args):
+        y, start = args
+        u = self.control(t, x, y)
+        kernel_score = -(x - self.process.mean_factor(t) * start) / self.process.std(t) ** 2
+        effort = 0.5 * _square(self.process.drift_rate(t) * x - u) / self.process.diffusion_squared(t)
+        return effort + jnp.sum(u * kernel_score, tuple(range(1, x.ndim)))
+
+
+def _forward_functional(process, x, args, rate, key, paths) -> tuple[PathState, Array]:
+    """The end of forward paths from `x`, the exact kernel for the first step, with what they summed."""
+    start_key, path_key = jr.split(key)
+    ts = paths.times(process)[::-1]
+    start = process.mean_factor(ts[0]) * x + process.std(ts[0]) * jr.normal(start_key, x.shape, x.dtype)
+    terms = accumulate(forward(process, GridBrownianPath(ts, path_key, x.shape)), rate)
+    return _solve(terms, ts, start, args, paths), ts[-1]
+
+
+def _solve(terms, ts, x, args, paths) -> PathState:
+    end = _run(terms, ts, x, args, paths.solver)
+    finite = jnp.all(jnp.isfinite(end.total))
+    if not isinstance(finite, Tracer) and not finite:
+        raise RuntimeError(
+            f"A path left all bounds under {type(paths.solver).__name__} in {ts.size - 1} steps: give more `steps`, a "
+            "later `s_min`, or look at the denoiser there."
+        )
+    return end
+
+
+@eqx.filter_jit
+def _run(terms, ts, x, args, solver):
+    out = dfx.diffeqsolve(
+        terms,
+        solver,
+        ts[0],
+        ts[-1],
+        None,
+        PathState.start(x),
+        args,
+        stepsize_controller=dfx.StepTo(ts),
+        max_steps=ts.size - 1,
+    )
+    assert out.ys is not None
+    return jax.tree.map(lambda leaf: leaf[0], out.ys)
+
+
+def _log_terminal(process, x, s):
+    """The log-density of the noise that the data have become."""
+    std = process.std(s)
+    size = x[0].size
+    return -0.5 * _square(x / std) - size * (jnp.log(std) + 0.5 * jnp.log(2 * jnp.pi))
+
+
+def _square(v):
+    return jnp.sum(v**2, tuple(range(1, v.ndim)))

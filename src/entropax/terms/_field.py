@@ -1,0 +1,132 @@
+import abc
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from ..denoiser import AbstractDenoiser, score
+from ..process import AbstractProcess
+
+
+# Diffrax says that a time may be any real scalar; what it hands to a field is an array.
+Time: TypeAlias = Any
+
+
+class AbstractField(eqx.Module):
+    r"""A vector field over a batch of states, as [`diffrax.ODETerm`][] takes it: `field(t, x, y)`, with the conditions
+    as Diffrax's `args`. To add one, subclass this, or give any function of the same signature."""
+
+    @abc.abstractmethod
+    def __call__(self, t: Time, x: Float[Array, " batch *shape"], y: PyTree) -> Float[Array, " batch *shape"]:
+        """The field at time `t`.
+
+        **Arguments:**
+
+        - `t`: the time of the solve, which increases.
+        - `x`: the states, shape `(batch, *shape)`.
+        - `y`: their conditions, a pytree with the same leading axis, or `None`.
+        """
+
+
+class ForwardDrift(AbstractField):
+    r"""The drift of the forward SDE, $b_+(x, s) = \varphi(s)\,x$.
+
+    **Arguments:**
+
+    - `process`: what diffuses the data.
+
+    ??? cite "Source"
+        Diffusion models are Kelly gamblers, Eq. (2).
+    """
+
+    process: AbstractProcess
+
+    def __call__(self, t, x, y):
+        del y
+        return self.process.drift_rate(t) * x
+
+
+class ProbabilityFlow(AbstractField):
+    r"""The probability flow in the forward time $s$: the ODE whose solutions have the marginals of the forward SDE,
+
+    $$\frac{\mathrm{d}x}{\mathrm{d}s} = b_+(x, s) - \tfrac12\sigma(s)^2\,\nabla\log p_s(x|y).$$
+
+    **Arguments:**
+
+    - `process`: what diffuses the data.
+    - `denoiser`: what knows the score.
+
+    ??? cite "Source"
+        Song et al., Score-based generative modeling through SDEs (2021), Eq. (13).
+    """
+
+    process: AbstractProcess
+    denoiser: AbstractDenoiser
+
+    def __call__(self, t, x, y):
+        drift = self.process.drift_rate(t) * x
+        return drift - 0.5 * self.process.diffusion_squared(t) * batched_score(self.process, self.denoiser, x, t, y)
+
+
+class ReverseDrift(AbstractField):
+    r"""The drift of the reverse SDE in the generative time $t = T - s$, which increases,
+
+    $$-b_+(x, T - t) + \tfrac12(1 + \eta^2)\,\sigma(T - t)^2\,\nabla\log p_{T - t}(x|y),$$
+
+    with the noise $\eta\,\sigma(T - t)\,\mathrm{d}B_t$. The churn $\eta$ leaves the marginals of an exact score as they
+    are: $\eta = 1$ reverses the forward SDE, $\eta = 0$ is the probability flow.
+
+    **Arguments:**
+
+    - `process`: what diffuses the data.
+    - `denoiser`: what knows the score.
+    - `churn`: $\eta$, a number or a function of $\lambda$.
+
+    ??? cite "Source"
+        Diffusion models are Kelly gamblers, Eqs. (3) and (5), for $\eta = 1$.
+    """
+
+    process: AbstractProcess
+    denoiser: AbstractDenoiser
+    churn: float | Callable[[Array], Array] = 1.0
+
+    def __call__(self, t, x, y):
+        s = self.process.T - t
+        strength = 0.5 * (1 + churn_at(self.churn, self.process, s) ** 2) * self.process.diffusion_squared(s)
+        return strength * batched_score(self.process, self.denoiser, x, s, y) - self.process.drift_rate(s) * x
+
+
+class TimeReversed(AbstractField):
+    r"""A field of the forward time $s$ in the clock $t = T - s$: $-f(T - t, x)$. Solves run in increasing time only,
+    since several SDE solvers of Diffrax are wrong in the other direction.
+
+    **Arguments:**
+
+    - `field`: the field.
+    - `T`: the end of the forward time.
+    """
+
+    field: Callable
+    T: float
+
+    def __call__(self, t, x, y):
+        return jax.tree.map(jnp.negative, self.field(self.T - t, x, y))
+
+
+def batched_score(
+    process: AbstractProcess,
+    denoiser: AbstractDenoiser,
+    x: Float[Array, " batch *shape"],
+    s: Float[Array, ""],
+    y: PyTree | None,
+) -> Float[Array, " batch *shape"]:
+    """[`entropax.score`][] of a batch at one time."""
+    return jax.vmap(lambda x, y: score(process, denoiser, x, s, y))(x, y)
+
+
+def churn_at(churn: float | Callable[[Array], Array], process: AbstractProcess, s: Float[Array, ""]) -> Array | float:
+    """The churn at a forward time."""
+    return churn(process.log_snr(s)) if callable(churn) else churn

@@ -1,0 +1,141 @@
+from collections.abc import Callable
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+
+class PathState(eqx.Module):
+    r"""A state with what has been summed along its path.
+
+    **Arguments:**
+
+    - `x`: the states, shape `(batch, *shape)`.
+    - `total`: the functional of each, shape `(batch,)`.
+    """
+
+    x: PyTree[Array]
+    total: Float[Array, " batch"]
+
+    @staticmethod
+    def start(x: PyTree[Array]) -> "PathState":
+        """A path that has summed nothing yet."""
+        leaf = jax.tree.leaves(x)[0]
+        return PathState(x, jnp.zeros(leaf.shape[0], leaf.dtype))
+
+
+def accumulate(terms: dfx.AbstractTerm, rate: Callable) -> dfx.AbstractTerm:
+    r"""Carries the functional $\int \mathrm{rate}(t, X_t)\,\mathrm{d}t$ beside the state.
+
+    **Arguments:**
+
+    - `terms`: an ODE term, or the drift and the noise of an SDE, such as [`entropax.terms.forward`][].
+    - `rate`: `rate(t, x, args)`, one number for each state of the batch.
+
+    **Returns:** terms of the same kind over a [`entropax.terms.PathState`][]; start from `PathState.start(x)`.
+    """
+    if isinstance(terms, dfx.MultiTerm):
+        drift, noise = terms.terms
+        return dfx.MultiTerm(_Carrying(drift, rate), _Untouched(noise))
+    return _Carrying(terms, rate)
+
+
+def stochastic_integral(terms: dfx.MultiTerm, integrand: Callable, solver: dfx.AbstractSolver) -> dfx.MultiTerm:
+    r"""Carries the Itô integral $\int \langle u(t, X_t), \mathrm{d}B_t\rangle$ beside the state, where $B$ is the
+    Brownian motion of the terms' noise.
+
+    A Stratonovich solver computes $\int u\circ\mathrm{d}B$, which exceeds the Itô integral by
+    $\tfrac12\int\sigma\,\nabla\cdot u\,\mathrm{d}t$; that is taken off in the drift, with the exact divergence.
+
+    **Arguments:**
+
+    - `terms`: the drift and the noise of an SDE; its noise an [`entropax.terms.IsotropicNoise`][].
+    - `integrand`: $u$: `integrand(t, x, args)`, of the shape of `x`.
+    - `solver`: what the terms will be solved with.
+
+    **Returns:** terms over a [`entropax.terms.PathState`][].
+
+    **Raises:** `ValueError` for solvers that are for additive noise only, or neither Itô nor Stratonovich.
+    """
+    name = type(solver).__name__
+    if isinstance(solver, (dfx.SEA, dfx.SRA1, dfx.ShARK)):
+        raise ValueError(
+            f"`solver` {name} is for noise that does not depend on the state, and ∫⟨u(X), dB⟩ does: give "
+            "diffrax.Euler(), diffrax.ItoMilstein(), diffrax.Heun() or diffrax.SPaRK()."
+        )
+    drift, noise = terms.terms
+    if isinstance(solver, dfx.AbstractItoSolver):
+        rate = lambda t, x, args: jnp.zeros(x.shape[0], x.dtype)
+    elif isinstance(solver, dfx.AbstractStratonovichSolver):
+        rate = _ItoCorrection(noise.scale, integrand)
+    else:
+        raise ValueError(f"`solver` {name} is marked neither Itô nor Stratonovich; got no meaning for ∫⟨u, dB⟩.")
+    return dfx.MultiTerm(_Carrying(drift, rate), _Integrating(noise, integrand))
+
+
+class _Carrying(dfx.AbstractTerm):
+    """A term that moves the state, and a rate that is summed over the same time."""
+
+    term: dfx.AbstractTerm
+    rate: Callable
+
+    def vf(self, t, y, args):
+        return self.term.vf(t, y.x, args), self.rate(t, y.x, args)
+
+    def contr(self, t0, t1, **kwargs):
+        return self.term.contr(t0, t1, **kwargs)
+
+    def prod(self, vf, control):
+        field, rate = vf
+        return PathState(self.term.prod(field, control), rate * control)
+
+
+class _Untouched(dfx.AbstractTerm):
+    """Noise that reaches the state and not the functional."""
+
+    term: dfx.AbstractTerm
+
+    def vf(self, t, y, args):
+        return self.term.vf(t, y.x, args), jnp.zeros_like(y.total)
+
+    def contr(self, t0, t1, **kwargs):
+        return self.term.contr(t0, t1, **kwargs)
+
+    def prod(self, vf, control):
+        scale, nothing = vf
+        return PathState(self.term.prod(scale, control), nothing)
+
+
+class _Integrating(dfx.AbstractTerm):
+    """Noise that reaches the state, and the functional through the integrand."""
+
+    term: dfx.AbstractTerm
+    integrand: Callable
+
+    def vf(self, t, y, args):
+        return self.term.vf(t, y.x, args), self.integrand(t, y.x, args)
+
+    def contr(self, t0, t1, **kwargs):
+        return self.term.contr(t0, t1, **kwargs)
+
+    def prod(self, vf, control):
+        scale, integrand = vf
+        axes = tuple(range(1, integrand.ndim))
+        return PathState(self.term.prod(scale, control), jnp.sum(integrand * control, axes))
+
+
+class _ItoCorrection(eqx.Module):
+    """−½ σ ∇·u."""
+
+    scale: Callable
+    integrand: Callable
+
+    def __call__(self, t, x, args):
+        def divergence(x, args):
+            one = jax.tree.map(lambda leaf: leaf[None], args)
+            flat = lambda v: self.integrand(t, v.reshape(1, *x.shape), one).reshape(-1)
+            return jnp.trace(jax.jacfwd(flat)(x.reshape(-1)))
+
+        return -0.5 * self.scale(t) * jax.vmap(divergence)(x, args)
