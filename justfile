@@ -29,9 +29,9 @@ check:
 run name *args:
     python -m runs.{{name}} {{args}}
 
-# One figure of the paper: makes what is missing, then draws. `just figure 10`
+# One figure of the papers: makes what is missing, then draws. `just figure 10`, `just figure itd-density`
 figure name *args:
-    python -m paper_figures.figure_{{name}} {{args}}
+    python -m paper_figures.figure_{{replace(name, "-", "_")}} {{args}}
 
 # Every figure there is.
 figures *args:

@@ -98,7 +98,8 @@ def _gradient(way):
 
 
 def _compile(function, model, x):
-    return eqx.filter_jit(function).lower(model, x, jr.key(2)).compile()
+    lower = eqx.filter_jit(function).lower  # pyright: ignore[reportFunctionMemberAccess]
+    return lower(model, x, jr.key(2)).compile()
 
 
 def _time(run, model, x) -> float:

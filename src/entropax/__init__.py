@@ -2,19 +2,23 @@
 
 import importlib.metadata
 
-from . import data as data, nn as nn, parallel as parallel
+from . import data as data, nn as nn, parallel as parallel, solve as solve, terms as terms
 from .denoiser import (
     AbstractDenoiser as AbstractDenoiser,
     ConditionalGaussian as ConditionalGaussian,
     denoised_mean as denoised_mean,
     diffuse as diffuse,
     Empirical as Empirical,
+    Ensemble as Ensemble,
     entropy_field as entropy_field,
     entropy_matching as entropy_matching,
     Equilibrium as Equilibrium,
     Gaussian as Gaussian,
     gaussian_matching as gaussian_matching,
     GaussianMixture as GaussianMixture,
+    Grid as Grid,
+    GridPosterior as GridPosterior,
+    HardRounding as HardRounding,
     LearnedProduct as LearnedProduct,
     Neural as Neural,
     noise_matching as noise_matching,
@@ -22,6 +26,7 @@ from .denoiser import (
     Product as Product,
     score as score,
     score_matching as score_matching,
+    SoftRounding as SoftRounding,
     Standardising as Standardising,
     Unconditional as Unconditional,
     velocity_matching as velocity_matching,
@@ -29,11 +34,14 @@ from .denoiser import (
     Zero as Zero,
 )
 from .information import (
+    bits_per_dim as bits_per_dim,
     BoundWarning as BoundWarning,
     check_mutual_information as check_mutual_information,
     conditional_entropy as conditional_entropy,
     conditional_rates as conditional_rates,
     ControlledBy as ControlledBy,
+    CurveLikelihood as CurveLikelihood,
+    discrete_nll as discrete_nll,
     entropy_rate as entropy_rate,
     EntropyDifference as EntropyDifference,
     kl_divergence as kl_divergence,
@@ -42,6 +50,8 @@ from .information import (
     mutual_information as mutual_information,
     negentropy as negentropy,
     neural_entropy as neural_entropy,
+    nll as nll,
+    nll_from_mse_curve as nll_from_mse_curve,
     Orthogonal as Orthogonal,
     Posterior as Posterior,
     total_correlation as total_correlation,
@@ -62,6 +72,7 @@ from .integral import (
     integrate as integrate,
     Integrator as Integrator,
     Logistic as Logistic,
+    Loss as Loss,
     LossGap as LossGap,
     Piecewise as Piecewise,
     Profile as Profile,
@@ -71,12 +82,16 @@ from .integral import (
 )
 from .process import (
     AbstractProcess as AbstractProcess,
+    Brownian as Brownian,
+    change_clock as change_clock,
     Cosine as Cosine,
+    NoiseRatio as NoiseRatio,
     StraightLine as StraightLine,
     SubVariancePreserving as SubVariancePreserving,
     VarianceExploding as VarianceExploding,
     VariancePreserving as VariancePreserving,
 )
+from .solve import log_density as log_density
 from .train import (
     Checkpoints as Checkpoints,
     denoising_loss as denoising_loss,

@@ -75,6 +75,15 @@ def test_profiles_integrate_to_their_estimate_in_log_snr_and_in_time(getkey):
     assert abs(float(rate[node]) - exact) < 4 * float(stderr[node]) + 0.02 * exact
 
 
+def test_many_samples_have_an_error_too(getkey):
+    # Their number squared is beyond 2³¹.
+    x = jr.normal(getkey(), (60_000, 1))
+    integrator = ex.Integrator(nodes=ex.Stratified(1))
+    found = ex.neural_entropy(ex.Equilibrium(2.0), x, key=getkey(), integrator=integrator)
+    spread = np.std(np.asarray(found.residuals), ddof=1) / np.sqrt(60_000)
+    np.testing.assert_allclose(found.stderr_data, spread, rtol=1e-4)
+
+
 def test_units_and_printing():
     estimate = ex.Estimate(jnp.asarray(20.0439), jnp.asarray(0.03), jnp.asarray(0.04))
     assert str(estimate) == "20.044 ± 0.050 nats"

@@ -3,6 +3,13 @@ from ._cubature import cubature as cubature
 from ._digits import digits as digits
 from ._joint_gaussian import JointGaussian as JointGaussian
 from ._mixture import GaussianMixture as GaussianMixture
+from ._planar import (
+    AbstractPlanar as AbstractPlanar,
+    Circle as Circle,
+    Square as Square,
+    StronglyCorrelatedGaussian as StronglyCorrelatedGaussian,
+)
+from ._planar_mixtures import Dino as Dino, Moons as Moons
 from ._samples import (
     check_samples as check_samples,
     depends_on as depends_on,

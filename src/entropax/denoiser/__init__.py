@@ -6,6 +6,13 @@ from ._base import (
     Unconditional as Unconditional,
     Zero as Zero,
 )
+from ._discrete import (
+    Grid as Grid,
+    GridPosterior as GridPosterior,
+    HardRounding as HardRounding,
+    SoftRounding as SoftRounding,
+)
+from ._ensemble import Ensemble as Ensemble
 from ._fields import denoised_mean as denoised_mean, entropy_field as entropy_field, score as score
 from ._gaussian import (
     ConditionalGaussian as ConditionalGaussian,

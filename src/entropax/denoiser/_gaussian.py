@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from ._base import AbstractDenoiser, noise, signal
@@ -26,6 +27,19 @@ def _principal_axes(cov, name: str) -> tuple[Array, Array]:
         raise ValueError(f"`{name}` must be positive semi-definite; its least eigenvalue is {values.min():.3g}.")
     dtype = jax.dtypes.canonicalize_dtype(np.float64)
     return jnp.asarray(np.maximum(values, 0.0), dtype), jnp.asarray(vectors, dtype)
+
+
+def _check_regular(variances):
+    if isinstance(variances, Tracer):
+        return
+    values = np.asarray(variances, np.float64)
+    # They come from float64, where rounding leaves this much of a zero.
+    if values.min() <= values.size * np.finfo(np.float64).eps * values.max():
+        raise ValueError(
+            f"`cov` must be positive definite for a density; its least eigenvalue is {values.min():.3g}, its largest "
+            f"{values.max():.3g}. Give more samples than dimensions, leave out constant columns, or add a small "
+            "multiple of the identity."
+        )
 
 
 def _optimal(z, log_snr, mean, variances, axes):
@@ -58,6 +72,11 @@ class Equilibrium(AbstractDenoiser):
         del y
         variance = self.std**2 * jax.nn.sigmoid(log_snr) + jax.nn.sigmoid(-log_snr)
         return (noise(log_snr) / variance) * z
+
+    def log_density(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+        r"""$\log p(x) = -\tfrac12\sum_k (x_k/\kappa)^2 - d\log\kappa - \tfrac d2\log 2\pi$ in nats, of one sample."""
+        log_std = jnp.log(jnp.asarray(self.std, x.dtype))
+        return -jnp.sum(0.5 * (x / self.std) ** 2 + log_std + 0.5 * math.log(2 * math.pi))
 
 
 class Gaussian(AbstractDenoiser):
@@ -101,6 +120,20 @@ class Gaussian(AbstractDenoiser):
     ) -> Float[Array, " dim"]:
         del y
         return _optimal(z, log_snr, self.mean, self.variances, self.axes)
+
+    def log_density(self, x: Float[Array, " dim"]) -> Float[Array, ""]:
+        r"""$\log p(x) = -\tfrac12\sum_k\bigl(u_k^2/v_k + \log v_k + \log 2\pi\bigr)$ in nats, of one sample, with $u$
+        the coordinates of $x - m$ along the principal axes and $v$ the variances there.
+
+        **Raises:** `ValueError` where `x` is no vector of the length of `mean`, or `cov` is singular.
+        """
+        if x.shape != self.mean.shape:
+            raise ValueError(f"`x` must have the shape of `mean`, {self.mean.shape}; got {x.shape}.")
+        _check_regular(self.variances)
+        u = _matvec(self.axes.T, x - self.mean)
+        # u²/v as (u/√v)²: the square of a small u alone would underflow.
+        terms = (u * jax.lax.rsqrt(self.variances)) ** 2 + jnp.log(self.variances) + math.log(2 * math.pi)
+        return -0.5 * jnp.sum(terms)
 
 
 class ConditionalGaussian(AbstractDenoiser):

@@ -1,3 +1,6 @@
+from ._bits import bits_per_dim as bits_per_dim
+from ._curve import CurveLikelihood as CurveLikelihood, nll_from_mse_curve as nll_from_mse_curve
+from ._discrete import discrete_nll as discrete_nll
 from ._entropy import (
     conditional_entropy as conditional_entropy,
     entropy_rate as entropy_rate,
@@ -13,6 +16,7 @@ from ._guard import (
     is_discrete as is_discrete,
     label_entropy as label_entropy,
 )
+from ._likelihood import nll as nll
 from ._mutual_information import (
     AbstractMethod as AbstractMethod,
     AbstractRateMethod as AbstractRateMethod,

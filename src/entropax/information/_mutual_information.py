@@ -18,9 +18,9 @@ from ..integral import (
     integrate,
     Integrator,
     LossGap,
+    mean_of,
     Stratified,
 )
-from ..integral._estimate import standard_error
 from ._guard import check_mutual_information, is_discrete
 
 
@@ -129,13 +129,7 @@ class Posterior(AbstractMethod):
         scores = jnp.stack([jnp.mean(jnp.where(half == side, table, 0.0), 1) for side in (1, 0)])
         chosen = jnp.argmax(scores, 1)[half]
         pointwise = jnp.take_along_axis(table, chosen[None], 0)[0] - log_prior[own[:, 0]]
-        return Estimate(
-            value=jnp.mean(pointwise),
-            stderr_data=standard_error(pointwise),
-            stderr_nodes=jnp.zeros((), pointwise.dtype),
-            pointwise=pointwise,
-            residuals=pointwise - jnp.mean(pointwise),
-        )
+        return mean_of(pointwise)
 
 
 class ControlledBy(AbstractMethod):

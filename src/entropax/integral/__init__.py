@@ -1,10 +1,11 @@
-from ._estimate import Estimate as Estimate, Profile as Profile
+from ._estimate import Estimate as Estimate, mean_of as mean_of, Profile as Profile
 from ._integrands import (
     AbstractIntegrand as AbstractIntegrand,
     ClassLosses as ClassLosses,
     Controlled as Controlled,
     Difference as Difference,
     Gap as Gap,
+    Loss as Loss,
     LossGap as LossGap,
 )
 from ._integrate import (

@@ -144,6 +144,31 @@ class Estimate(eqx.Module):
             self.unit,
         )
 
+    def shifted(self, known: float | Inexact[Array, "..."]) -> "Estimate":
+        r"""This estimate plus what is known without error. Rates and tails, which are the integral's, stay as they are.
+
+        **Arguments:**
+
+        - `known`: one number, or one for each sample, of the shape of `pointwise`.
+
+        **Raises:** `ValueError` where it has another shape.
+        """
+        if jnp.ndim(known) == 0:
+            pointwise = None if self.pointwise is None else self.pointwise + known
+            return dataclasses.replace(self, value=self.value + known, pointwise=pointwise)
+        if self.pointwise is None or self.residuals is None or jnp.shape(known) != self.pointwise.shape:
+            held = "none" if self.pointwise is None else f"shape {self.pointwise.shape}"
+            raise ValueError(f"`known` must be one number, or as `pointwise` ({held}); got shape {jnp.shape(known)}.")
+        mean = jnp.mean(known, 0)
+        residuals = self.residuals + (known - mean)
+        return dataclasses.replace(
+            self,
+            value=self.value + mean,
+            pointwise=self.pointwise + known,
+            residuals=residuals,
+            stderr_data=standard_error(residuals),
+        )
+
     def __str__(self) -> str:
         value, stderr = float(self.value), float(self.stderr)
         # Two digits of the error say all that the value's digits can.
@@ -156,11 +181,19 @@ class Estimate(eqx.Module):
         return f"Estimate({self})"
 
 
+def mean_of(pointwise: Inexact[Array, " batch *out"]) -> Estimate:
+    """The estimate of a mean from independent values of it, one a sample."""
+    mean = jnp.mean(pointwise, 0)
+    error = standard_error(pointwise)
+    return Estimate(mean, error, jnp.zeros_like(error), pointwise, pointwise - mean)
+
+
 def standard_error(residuals: Float[Array, " batch *out"]) -> Float[Array, "*out"]:
     """The standard error of a mean whose terms have these deviations."""
     batch = residuals.shape[0]
     centred = residuals - jnp.mean(residuals, 0)
-    return jnp.sqrt(jnp.sum(centred**2, 0) / (batch * max(batch - 1, 1)))
+    # One after the other: the square of many a batch is no int32.
+    return jnp.sqrt(jnp.sum(centred**2, 0) / batch / max(batch - 1, 1))
 
 
 def _add_aligned(first, second):

@@ -79,6 +79,25 @@ class LossGap(AbstractIntegrand):
         return 0.5 * jnp.sum((b - a) * (2 * eps - a - b))
 
 
+class Loss(AbstractIntegrand):
+    r"""$\tfrac12\|\varepsilon - \hat\varepsilon(z, \lambda, y)\|^2$: how badly the true noise is predicted. Its
+    integral is finite only for discrete data, whose $-\log P(x)$ it is where the denoiser is exact.
+
+    **Arguments:**
+
+    - `denoiser`: the denoiser.
+    """
+
+    denoiser: AbstractDenoiser
+
+    @property
+    def denoisers(self) -> tuple[AbstractDenoiser, ...]:
+        return (self.denoiser,)
+
+    def rate(self, predictions, log_snr, eps):
+        return 0.5 * jnp.sum((eps - predictions[0]) ** 2)
+
+
 class ClassLosses(AbstractIntegrand):
     r"""$\tfrac12\|\varepsilon - \hat\varepsilon(z, \lambda, c)\|^2$ for every class $c$, on common noise: minus its
     integral is the class-conditional log-likelihood up to one constant.
@@ -114,6 +133,21 @@ class _EveryClass(AbstractDenoiser):
     def __call__(self, z, log_snr, y=None):
         del y
         return jax.vmap(lambda label: self.denoiser(z, log_snr, label))(self.classes)
+
+
+def check_prediction(denoiser: AbstractDenoiser, prediction: Array, z: Array) -> None:
+    """Refuses a prediction that does not have the shape of what it was made from.
+
+    **Raises:** `ValueError` that names the denoiser and both shapes.
+    """
+    shape = z.shape
+    if isinstance(denoiser, _EveryClass):
+        shape, denoiser = (denoiser.classes.size, *z.shape), denoiser.denoiser
+    if prediction.shape != shape:
+        raise ValueError(
+            f"{type(denoiser).__name__} must predict noise of the shape of a sample, {z.shape}; got "
+            f"{prediction.shape[len(shape) - z.ndim :]}."
+        )
 
 
 class Difference(AbstractIntegrand):

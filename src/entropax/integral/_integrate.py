@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ..denoiser import AbstractDenoiser, diffuse
 from ..parallel import shard
 from ._estimate import Estimate, Profile, standard_error
-from ._integrands import AbstractIntegrand
+from ._integrands import AbstractIntegrand, check_prediction
 from ._nodes import AbstractNodes, Draw, Piecewise, Stratified
 
 
@@ -99,8 +99,8 @@ def integrate(
 
     **Returns:** an [`entropax.Estimate`][] for each rate.
 
-    **Raises:** `ValueError` on empty or too few samples, lengths that do not match, or a range outside where a denoiser
-    can be trusted.
+    **Raises:** `ValueError` on empty or too few samples, lengths that do not match, a range outside where a denoiser
+    can be trusted, or a denoiser whose prediction does not have the shape of a sample.
     """
     batch = _check_samples(x, y)
     is_integrand = lambda leaf: isinstance(leaf, AbstractIntegrand)
@@ -242,6 +242,8 @@ def _evaluate_chunk(rates, denoisers, uses, samples, key, low, high, integrator,
     def at_node(x, y, log_snr, eps):
         z = diffuse(x, log_snr, eps)
         predictions = [denoiser(z, log_snr, y) for denoiser in denoisers]
+        for denoiser, prediction in zip(denoisers, predictions):
+            check_prediction(denoiser, prediction, z)
         return [rate.rate(tuple(predictions[k] for k in needs), log_snr, eps) for rate, needs in zip(rates, uses)]
 
     values = jax.vmap(jax.vmap(at_node, (None, None, 0, 0)))(x, y, log_snr, eps)

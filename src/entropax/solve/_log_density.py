@@ -81,8 +81,8 @@ def log_density(
 
     **Returns:** a [`entropax.solve.LogDensity`][]; differentiable in samples and parameters.
 
-    **Raises:** `ValueError` on samples that are not finite, lengths or shapes that do not match, and a random divergence
-        without a key; `RuntimeError` where the tolerance is not met in `max_steps`.
+    **Raises:** `ValueError` on samples that are not finite, lengths or shapes that do not match, and a random
+        divergence without a key; `RuntimeError` where the tolerance is not met in `max_steps`.
 
     ??? cite "Source"
         Chen et al., Neural ordinary differential equations (2018); Song et al., Score-based generative modeling through
@@ -118,7 +118,8 @@ def log_density(
         value = eqx.error_if(value, failed, message)
     elif bool(jnp.any(failed)):
         raise RuntimeError(message)
-    return LogDensity(value, truncation, remainder, steps, solver.tableau.num_stages * steps, rtol, atol)
+    stages = solver.tableau.num_stages  # pyright: ignore[reportAttributeAccessIssue]
+    return LogDensity(value, truncation, remainder, steps, stages * steps, rtol, atol)
 
 
 @eqx.filter_jit

@@ -1,0 +1,140 @@
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from ._base import AbstractDenoiser, diffuse
+
+
+# Where bins are laid if no member says where it can be trusted.
+_UNBOUNDED = (-16.0, 24.0)
+
+# Evaluations of a member at a time.
+_CHUNK = 4096
+
+
+class Ensemble(AbstractDenoiser):
+    r"""A denoiser that asks a member chosen for the noise level,
+
+    $$\hat\varepsilon(z, \lambda, y) = \hat\varepsilon_{k(\lambda)}(z, \lambda, y), \qquad
+      k\ \text{constant between edges}.$$
+
+    Being a denoiser, it gives a bound wherever one does. With a model and its [`entropax.HardRounding`][] as members it
+    is the rule of the lesser error for discrete data; with a fitted [`entropax.Gaussian`][] it falls back on that where
+    a model does worse. Under `jax.vmap` over noise levels every member is evaluated.
+
+    **Arguments:**
+
+    - `denoisers`: the members.
+    - `edges`: of the bins, increasing, one more than there are bins. Below the first and above the last, the members of
+        the outermost bins go on.
+    - `choice`: which member each bin asks.
+
+    **Raises:** `ValueError` where lengths do not fit, or a bin asks a member that cannot be trusted there.
+
+    ??? cite "Source"
+        Kong et al., Information-theoretic diffusion (2023), where the choice is made on the test set.
+    """
+
+    denoisers: tuple[AbstractDenoiser, ...]
+    edges: tuple[float, ...] = eqx.field(static=True)
+    choice: tuple[int, ...] = eqx.field(static=True)
+
+    def __init__(self, denoisers: Sequence[AbstractDenoiser], edges: Sequence[float], choice: Sequence[int]):
+        self.denoisers = tuple(denoisers)
+        self.edges = tuple(float(edge) for edge in edges)
+        self.choice = tuple(int(k) for k in choice)
+        if len(self.choice) < 1 or len(self.edges) != len(self.choice) + 1:
+            raise ValueError(f"`edges` must be one more than `choice`; got {len(self.edges)} and {len(self.choice)}.")
+        if np.min(np.diff(self.edges)) <= 0:
+            raise ValueError(f"`edges` must increase; got {self.edges}.")
+        for k, low, high in zip(self.choice, self.edges[:-1], self.edges[1:]):
+            if not 0 <= k < len(self.denoisers):
+                raise ValueError(f"`choice` must index the {len(self.denoisers)} denoisers; got {k}.")
+            trusted = self.denoisers[k].log_snr_range
+            if low < trusted[0] - 1e-3 or high > trusted[1] + 1e-3:
+                raise ValueError(
+                    f"`choice` asks denoiser {k} for ({low:.3f}, {high:.3f}); it can be trusted on {trusted} only."
+                )
+
+    @classmethod
+    def fit(
+        cls,
+        denoisers: Sequence[AbstractDenoiser],
+        x: Float[Array, " batch *shape"],
+        y: PyTree | None = None,
+        *,
+        key: PRNGKeyArray,
+        bins: int = 24,
+        log_snr_range: tuple[float, float] | None = None,
+    ) -> "Ensemble":
+        r"""For each bin the member of least $\mathbb{E}\|\varepsilon - \hat\varepsilon\|^2$, on noise that they share.
+
+        The choice looks at `x`: an estimate with the ensemble wants samples that took no part in it, or it is too good.
+
+        **Arguments:**
+
+        - `denoisers`: the members.
+        - `x`, `y`: held-out samples and their conditions.
+        - `key`: the randomness of noise levels and noise.
+        - `bins`: how many there are, of equal width in $\lambda$; each sample is seen once in each.
+        - `log_snr_range`: what the bins cover; where it is not given, the range where all members can be trusted.
+
+        **Raises:** `ValueError` on no samples, or a range where not all members can be trusted.
+        """
+        if x.shape[:1] in ((), (0,)):
+            raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {x.shape}.")
+        lows, highs = zip(*(denoiser.log_snr_range for denoiser in denoisers))
+        trusted = max(lows), min(highs)
+        low, high = np.clip(trusted, *_UNBOUNDED) if log_snr_range is None else log_snr_range
+        if low < trusted[0] - 1e-3 or high > trusted[1] + 1e-3 or not low < high:
+            raise ValueError(
+                f"`log_snr_range` must increase and stay within ({trusted[0]:.3f}, {trusted[1]:.3f}), where all "
+                f"members can be trusted; got ({low:.3f}, {high:.3f})."
+            )
+        edges = np.linspace(low, high, bins + 1)
+        losses = np.asarray(_losses(tuple(denoisers), x, y, key, jnp.asarray(edges, x.dtype)), np.float64)
+        # Where all of them fail, the first is as good as any.
+        choice = np.argmin(np.where(np.isnan(losses), np.inf, losses), axis=1)
+        return cls(denoisers, edges.tolist(), choice.tolist())
+
+    @property
+    def log_snr_range(self) -> tuple[float, float]:
+        return self.denoisers[self.choice[0]].log_snr_range[0], self.denoisers[self.choice[-1]].log_snr_range[1]
+
+    def __call__(
+        self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
+    ) -> Float[Array, "*shape"]:
+        place = jnp.searchsorted(jnp.asarray(self.edges[1:-1], log_snr.dtype), log_snr, side="right")
+        ask = [_bind(denoiser) for denoiser in self.denoisers]
+        return jax.lax.switch(jnp.asarray(self.choice)[place], ask, z, log_snr, y)
+
+
+def _bind(denoiser):
+    return lambda z, log_snr, y: denoiser(z, log_snr, y)
+
+
+@eqx.filter_jit
+def _losses(denoisers, x, y, key, edges):
+    """The mean squared error of every member in every bin, shape `(bins, members)`."""
+    bins = edges.size - 1
+
+    def of_sample(sample):
+        x, y, key = sample
+        place_key, noise_key = jr.split(key)
+        # One noise level in each bin; a shared offset would see all bins at the same place.
+        log_snr = edges[:-1] + jr.uniform(place_key, (bins,), x.dtype) * jnp.diff(edges)
+        eps = jr.normal(noise_key, (bins, *x.shape), x.dtype)
+
+        def in_bin(log_snr, eps):
+            z = diffuse(x, log_snr, eps)
+            return jnp.stack([jnp.sum((eps - denoiser(z, log_snr, y)) ** 2) for denoiser in denoisers])
+
+        return jax.vmap(in_bin)(log_snr, eps)
+
+    keys = jr.split(key, x.shape[0])
+    return jnp.mean(jax.lax.map(of_sample, (x, y, keys), batch_size=max(1, _CHUNK // bins)), 0)

@@ -1,0 +1,38 @@
+import math
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Array
+
+from ..integral import Estimate
+
+
+_Nats = TypeVar("_Nats", float, np.ndarray, Array, Estimate)
+
+
+def bits_per_dim(nats: _Nats, dim: int, *, spacing: float = 1.0, scale: float = 1.0) -> _Nats:
+    r"""Nats for a whole sample as bits for each of its dimensions, with all that custom adds to that,
+
+    $$\frac{\mathrm{nats}}{d\ln 2} - \log_2\mathrm{spacing} - \log_2\mathrm{scale}.$$
+
+    **Arguments:**
+
+    - `nats`: a number, an array, or an [`entropax.Estimate`][] (in whichever unit it says).
+    - `dim`: $d$, the number of dimensions: 3072 for CIFAR-10.
+    - `spacing`: the bin width $\delta$ of data that were dequantised before their density was taken, so that the result
+        bounds the code length of a bin. 8-bit images in $[-1, 1]$: `1 / 127.5`, which adds 6.994353. Left at 1 for
+        probabilities ([`entropax.discrete_nll`][]) and for densities as such.
+    - `scale`: what the data were multiplied by before they came to the model: the value is then that of the data as
+        they were, and `spacing` is in their units.
+
+    **Returns:** bits per dimension, of the kind that came in; an estimate keeps its errors, its unit is `"bits"`.
+
+    **Raises:** `ValueError` unless `dim`, `spacing` and `scale` are positive.
+    """
+    for name, value in (("dim", dim), ("spacing", spacing), ("scale", scale)):
+        if not value > 0:
+            raise ValueError(f"`{name}` must be positive; got {value}.")
+    offset = -math.log2(spacing) - math.log2(scale)
+    if isinstance(nats, Estimate):
+        return (nats.bits * (1 / dim)).shifted(offset)
+    return nats / (dim * math.log(2)) + offset

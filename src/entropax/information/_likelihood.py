@@ -1,0 +1,53 @@
+import jax
+from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
+
+from ..denoiser import AbstractDenoiser, Equilibrium, Gaussian
+from ..integral import Estimate, integrate, Integrator, LossGap
+
+
+def nll(
+    denoiser: AbstractDenoiser,
+    x: Inexact[Array, " batch *shape"],
+    y: PyTree | None = None,
+    *,
+    key: PRNGKeyArray,
+    baseline: Gaussian | Equilibrium | None = None,
+    integrator: Integrator = Integrator(),
+) -> Estimate:
+    r"""The negative log-likelihood of samples, from how much better a model predicts the noise than a Gaussian does,
+
+    $$-\log p(x) = -\log p_G(x) - \frac12\int \mathbb{E}_\varepsilon\bigl[\|\varepsilon - \hat\varepsilon_G(z,
+      \lambda)\|^2 - \|\varepsilon - \hat\varepsilon(z, \lambda, y)\|^2\bigr]\,\mathrm{d}\lambda,$$
+
+    both on the same noise. It holds for each $x$ where the denoiser is the optimal one of a density $p$; in the mean
+    over data, any other denoiser gives more than the entropy of the data, so that the value is a bound from above.
+
+    The density is that of the coordinates that `x` comes in: of data multiplied by $a$, $-\log p$ is larger by
+    $d\log a$. [`entropax.bits_per_dim`][] takes that, and the bin width of dequantised data, into account. Data on a
+    grid have no density; [`entropax.discrete_nll`][] gives their probability.
+
+    **Arguments:**
+
+    - `denoiser`: the model.
+    - `x`: samples that it was not fitted to, shape `(batch, *shape)`.
+    - `y`: their conditions, for $-\log p(x|y)$; without it, $-\log p(x)$.
+    - `key`: the randomness of nodes and noise.
+    - `baseline`: $p_G$, which the result does not depend on, but its error does: `Gaussian.fit(x_train)` is the control
+        variate that knows most; $\mathcal{N}(0, I)$ where it is not given.
+    - `integrator`: how the integral over $\lambda$ is done.
+
+    **Returns:** an [`entropax.Estimate`][] in nats for a whole sample, with `pointwise` of shape `(batch,)`. Its
+    profile and its tails are those of the integral, so that they are negative where the model does better than the
+    baseline.
+
+    **Raises:** `ValueError` on empty samples, lengths and shapes that do not fit, and a baseline whose covariance is
+    singular.
+
+    ??? cite "Source"
+        Kong, Brekelmans and Ver Steeg, Information-theoretic diffusion (2023), in the form that is exact for each
+        sample on a finite range; Guo, Shamai and Verdú, Mutual information and minimum mean-square error (2005).
+    """
+    baseline = Equilibrium() if baseline is None else baseline
+    known = -jax.vmap(baseline.log_density)(x)
+    gap = integrate(LossGap(baseline, denoiser), x, y, key=key, integrator=integrator)
+    return (-gap).shifted(known)
