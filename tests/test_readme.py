@@ -31,6 +31,16 @@ def test_the_program_of_the_readme_runs(monkeypatch):
     assert abs(float(names["entropy"].value) - 10.0249) < 2.0
 
 
+def test_three_roads_to_the_likelihood_meet_as_printed():
+    names = {}
+    exec(re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1], names)
+    entropy = names["data"].entropy
+    for found in (names["by_noise"], names["by_paths"]):
+        assert abs(float(found.value) - entropy) < 4 * float(found.stderr)
+    exact = -names["data"].log_density(names["x"][:500])
+    np.testing.assert_allclose(names["by_flow"], exact, atol=2e-3)
+
+
 @pytest.mark.slow
 def test_the_program_of_the_readme_is_right_as_printed():
     names = _run()

@@ -13,7 +13,7 @@ import entropax as ex
 
 
 PROBLEM = ex.data.JointGaussian.random(jr.key(3), dim_x=5, dim_y=3, noise_std=0.7)
-PROCESSES = {"VP": ex.VariancePreserving(), "straight line": ex.StraightLine(), "cosine": ex.Cosine()}
+PROCESSES = {"VP": ex.VariancePreserving(), "cosine": ex.Cosine()}
 VP = PROCESSES["VP"]
 LAST = -12.0
 
@@ -104,6 +104,7 @@ def test_gradients_in_the_process_and_in_the_denoiser(getkey):
 
     at = (jnp.asarray(0.3), jnp.asarray(16.0))
     gradients = jax.jit(jax.grad(produced, (0, 1)))(*at)
+    produced = jax.jit(produced)
     for i, step in enumerate((3e-3, 0.3)):
         ends = [produced(*(value + side * step * (k == i) for k, value in enumerate(at))) for side in (1, -1)]
         np.testing.assert_allclose(gradients[i], (ends[0] - ends[1]) / (2 * step), rtol=2e-2, atol=1e-4)

@@ -90,7 +90,14 @@ def test_churn_leaves_the_law_alone(churn, getkey):
     assert_law(data, *law(PROCESS, S_MIN))
 
 
-@pytest.mark.parametrize("solver, order", [(dfx.SEA(), 1.0), (dfx.SRA1(), 1.5), (dfx.ShARK(), 1.5)])
+@pytest.mark.parametrize(
+    "solver, order",
+    [
+        (dfx.SEA(), 1.0),
+        pytest.param(dfx.SRA1(), 1.5, marks=pytest.mark.slow),
+        (dfx.ShARK(), 1.5),
+    ],
+)
 @pytest.mark.parametrize("direction", [pytest.param("forward", marks=pytest.mark.slow), "reverse"])
 def test_strong_order(solver, order, direction, getkey):
     # On one Brownian path, which only a tree can give at several step sizes.

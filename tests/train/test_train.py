@@ -139,9 +139,13 @@ _PROGRAM = """
 
 
 def test_a_killed_training_resumes_to_the_bit(tmp_path):
+    # Each process would compile the same program; the later ones find it.
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3"}
+
     def run(folder, die_after, result):
         program = [sys.executable, "-c", textwrap.dedent(_PROGRAM), str(tmp_path / folder), str(die_after)]
-        return subprocess.run([*program, str(tmp_path / result)], env=os.environ, capture_output=True, timeout=300)
+        environment = os.environ | cache
+        return subprocess.run([*program, str(tmp_path / result)], env=environment, capture_output=True, timeout=300)
 
     assert run("whole", -1, "whole.npz").returncode == 0
     assert run("killed", 40, "killed.npz").returncode == -signal.SIGKILL
