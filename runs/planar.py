@@ -3,7 +3,9 @@
     just run planar --data scg          1.2185 nats (a published run of the same set ends at about 1.33)
 
 One network, 50 000 samples; −log p of fresh samples by I-MMSE and by probability flow, and log p on a grid for the
-figure. About two minutes on two cores. Expected: within 0.02 nats of the entropy for scg, 0.03 for the others.
+figure. About three minutes on two cores. Expected: within 0.001 nats of the entropy for scg, 0.03 for moons and square
+(whose edges the network rounds). Circle and dino are some two nats off: their discs and dots, a hundredth of the figure
+wide, are more than this network learns in this time.
 """
 
 import dataclasses
@@ -81,7 +83,7 @@ def run(config: Config, record: Record) -> dict:
     record.save(
         axis=axis,
         log_density=on_grid.reshape(config.grid, config.grid),
-        exact_log_density=data.log_density(np.asarray(points, np.float64)).reshape(config.grid, config.grid),
+        exact_log_density=_of_cells(data, np.asarray(axis, np.float64)),
         log_snr=profile.log_snr,
         gap=-profile.rate,
     )
@@ -96,6 +98,16 @@ def run(config: Config, record: Record) -> dict:
         "excess_by_flow": {"value": lost.mean(), "stderr": lost.std() / np.sqrt(len(lost))},
         "evaluations_a_flow": float(np.mean(np.asarray(flow.evaluations))),
     }
+
+
+def _of_cells(data: ex.data.AbstractPlanar, axis: np.ndarray) -> np.ndarray:
+    """The log of the mean density in each cell of the grid: points alone would miss what is narrower than a cell."""
+    parts = 10
+    offsets = ((np.arange(parts) + 0.5) / parts - 0.5) * (axis[1] - axis[0])
+    fine = (axis[:, None] + offsets).ravel()
+    density = np.exp(data.log_density(np.stack(np.meshgrid(fine, fine), -1)))
+    cells = density.reshape(axis.size, parts, axis.size, parts).mean((1, 3))
+    return np.log(np.maximum(cells, 1e-300))
 
 
 if __name__ == "__main__":
