@@ -3,7 +3,7 @@
 One network, one set of weights, 500 samples of the dino set: ours, and SciPy's RK45 on one flat vector in the time of
 the variance-preserving process with the same exact divergence, jitted, as reference codes have it. Tolerances are
 walked through, errors are against Dopri8 at a far tighter one; rows of like error are to be compared. Asked: ten times
-faster; measured on two CPU cores: two to three times, since both spend their time in the network.
+faster; measured on two CPU cores: about twice as fast, since both spend their time in the network.
 """
 
 import time
