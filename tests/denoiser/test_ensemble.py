@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 import entropax as ex
+from tests.trusted import Trusted
 
 
 BIT = ex.Grid(-1.0, 1.0, 2)
@@ -66,18 +67,6 @@ def test_conditions_reach_the_members(getkey):
     assert found.choice == (1,) * 8
     z, log_snr = x[0], jnp.asarray(0.3)
     np.testing.assert_allclose(found(z, log_snr, y[0]), problem.denoiser()(z, log_snr, y[0]), rtol=1e-6)
-
-
-class Trusted(ex.AbstractDenoiser):
-    denoiser: ex.AbstractDenoiser
-    range: tuple[float, float]
-
-    @property
-    def log_snr_range(self):
-        return self.range
-
-    def __call__(self, z, log_snr, y=None):
-        return self.denoiser(z, log_snr, y)
 
 
 def test_ranges_and_bad_arguments(getkey):

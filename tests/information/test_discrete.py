@@ -10,6 +10,7 @@ from jaxtyping import Array
 from scipy.special import ndtr, ndtri
 
 import entropax as ex
+from tests.trusted import Trusted
 
 
 BIT = ex.Grid(-1.0, 1.0, 2)
@@ -110,18 +111,6 @@ def test_rounding_what_is_seen_errs_as_often_as_the_noise_is_large():
     np.testing.assert_allclose(found.value, np.trapezoid(rates, log_snr), rtol=1e-3)
     # A range that is given is integrated as it stands.
     np.testing.assert_array_equal(found.tails, [0, 0])
-
-
-class Trusted(ex.AbstractDenoiser):
-    denoiser: ex.AbstractDenoiser
-    range: tuple[float, float]
-
-    @property
-    def log_snr_range(self):
-        return self.range
-
-    def __call__(self, z, log_snr, y=None):
-        return self.denoiser(z, log_snr, y)
 
 
 def test_the_tail_above_is_that_of_rounding_and_below_the_published_bound_put_right():

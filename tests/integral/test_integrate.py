@@ -10,6 +10,7 @@ import pytest
 import entropax as ex
 from entropax.integral._integrate import _evaluate_chunk
 from runs.exact import PROCESSES
+from tests.trusted import Trusted
 
 
 ALONE, EQUILIBRIUM = ex.Unconditional, ex.Equilibrium()
@@ -148,7 +149,7 @@ def test_tails_make_up_for_a_short_range(getkey):
     problem = PROBLEMS["seed 10"]
     x, y, noise = ex.data.cubature(problem)
     # A denoiser that is trusted from -6 to 9 only, where the rates have died to percents.
-    denoiser = _Trusted(problem.denoiser(), (-6.0, 9.0))
+    denoiser = Trusted(problem.denoiser(), (-6.0, 9.0))
     integrator = ex.Integrator(nodes=ex.GaussLegendre(panels=12), noise=noise)
     found = ex.integrate(ex.Gap(denoiser, ex.Unconditional(denoiser)), x, y, key=jr.key(0), integrator=integrator)
     without = problem.mutual_information_between(-6.0, 9.0)
@@ -161,7 +162,7 @@ def test_tails_make_up_for_a_short_range(getkey):
 def test_a_rate_that_does_not_fall_off_is_left_out_and_said_to_be(getkey):
     problem = PROBLEMS["flat 1e-8"]
     x, _ = problem.sample(getkey(), 500)
-    denoiser = _Trusted(problem.denoiser(), (-9.0, 12.0))
+    denoiser = Trusted(problem.denoiser(), (-9.0, 12.0))
     with pytest.warns(ex.TruncationWarning, match=r"λ = 12.0, the rate is still [12].* left out"):
         found = ex.neural_entropy(denoiser, x, key=getkey())
     # Below, where it does fall off, the tail is there.
@@ -219,7 +220,7 @@ def test_integrals_differentiate(getkey):
 
 def test_bad_arguments_are_refused():
     x = jnp.ones((4, 8))
-    denoiser = _Trusted(PROBLEMS["flat 1e-4"].denoiser(), (-5.0, 5.0))
+    denoiser = Trusted(PROBLEMS["flat 1e-4"].denoiser(), (-5.0, 5.0))
     with pytest.raises(ValueError, match=r"`x` must hold at least one sample.*\(0, 8\)"):
         ex.neural_entropy(denoiser, x[:0], key=jr.key(0))
     with pytest.raises(ValueError, match=r"`y` must hold as many samples as `x`, 4; got shape \(3, 4\)"):
@@ -230,17 +231,3 @@ def test_bad_arguments_are_refused():
         ex.neural_entropy(denoiser, x[:2], key=jr.key(0))
     with pytest.raises(ValueError, match="`log_snr_range` must increase"):
         ex.Integrator(log_snr_range=(1.0, 0.0))
-
-
-class _Trusted(ex.AbstractDenoiser):
-    """A denoiser trusted on a range only."""
-
-    denoiser: ex.AbstractDenoiser
-    range: tuple[float, float]
-
-    @property
-    def log_snr_range(self):
-        return self.range
-
-    def __call__(self, z, log_snr, y=None):
-        return self.denoiser(z, log_snr, y)

@@ -130,11 +130,9 @@ class SoftRounding(AbstractDenoiser):
         self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, "*shape"]:
         x = _denoised(self.denoiser, z, log_snr, y)
-        values = jnp.asarray(self.grid.values, x.dtype)
         # 1 + γ = 1/sigmoid(-λ).
-        shares = jax.nn.softmax(-0.5 * ((x[..., None] - values) / noise(log_snr)) ** 2)
-        residuals = (z[..., None] - signal(log_snr) * values) / noise(log_snr)
-        return jnp.sum(shares * residuals, -1)
+        distances = (x[..., None] - jnp.asarray(self.grid.values, x.dtype)) / noise(log_snr)
+        return jnp.sum(jax.nn.softmax(-0.5 * distances**2) * _residuals(self.grid, z, log_snr), -1)
 
 
 class GridPosterior(AbstractDenoiser):
@@ -195,9 +193,13 @@ class GridPosterior(AbstractDenoiser):
         self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, "*shape"]:
         del y
-        values = jnp.asarray(self.grid.values, z.dtype)
-        residuals = (z[..., None] - signal(log_snr) * values) / noise(log_snr)
+        residuals = _residuals(self.grid, z, log_snr)
         return jnp.sum(jax.nn.softmax(self.log_probabilities - 0.5 * residuals**2) * residuals, -1)
+
+
+def _residuals(grid, z, log_snr):
+    """The noise that a state would hold if its data were at each of the levels, along a new last axis."""
+    return (z[..., None] - signal(log_snr) * jnp.asarray(grid.values, z.dtype)) / noise(log_snr)
 
 
 def _denoised(denoiser, z, log_snr, y):

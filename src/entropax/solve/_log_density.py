@@ -7,7 +7,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, noise, signal
+from ..denoiser import AbstractDenoiser, Equilibrium, noise, signal
 from ..process import AbstractProcess
 from ._divergence import AbstractDivergence, ExactDivergence
 
@@ -152,8 +152,7 @@ def _solve(denoiser, samples, low, high, divergence, solver, controller, max_ste
         eps, spread = divergence(lambda z: denoiser(z, high, y), start, probes)
         truncation = -0.5 * (jnp.sum(eps**2) - noise(high) * spread)
         remainder = _beyond_equilibrium(lambda z: denoiser(z, low, y), z, low, divergence, probes)
-        latent = -0.5 * jnp.sum(z**2) - 0.5 * x.size * jnp.log(2 * jnp.pi) + remainder
-        value = latent + total + x.size * jnp.log(signal(high)) + truncation
+        value = Equilibrium().log_density(z) + remainder + total + x.size * jnp.log(signal(high)) + truncation
         failed = (out.result != dfx.RESULTS.successful) | ~jnp.isfinite(value)
         return value, truncation, remainder, out.stats["num_steps"], failed
 

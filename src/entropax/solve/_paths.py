@@ -8,7 +8,7 @@ import jax.random as jr
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, score
+from ..denoiser import AbstractDenoiser, entropy_field, Equilibrium, score
 from ..integral import Estimate, mean_of
 from ..process import AbstractProcess
 from ..terms import accumulate, batched_score, forward, GridBrownianPath, PathState, reverse
@@ -189,7 +189,7 @@ class EntropyRate(eqx.Module):
     denoiser: AbstractDenoiser
 
     def __call__(self, t, x, y):
-        field = batched_score(self.process, self.denoiser, x, t, y) + x / self.process.equilibrium_std**2
+        field = jax.vmap(lambda x, y: entropy_field(self.process, self.denoiser, x, t, y))(x, y)
         return 0.5 * self.process.diffusion_squared(t) * _square(field)
 
 
@@ -291,9 +291,7 @@ def _run(terms, ts, x, args, solver):
 
 def _log_terminal(process, x, s):
     """The log-density of the noise that the data have become."""
-    std = process.std(s)
-    size = x[0].size
-    return -0.5 * _square(x / std) - size * (jnp.log(std) + 0.5 * jnp.log(2 * jnp.pi))
+    return jax.vmap(lambda x: Equilibrium().log_density(x / process.std(s)) - x.size * jnp.log(process.std(s)))(x)
 
 
 def _square(v):

@@ -67,12 +67,12 @@ def stochastic_integral(terms: dfx.MultiTerm, integrand: Callable, solver: dfx.A
         )
     drift, noise = terms.terms
     if isinstance(solver, dfx.AbstractItoSolver):
-        rate = lambda t, x, args: jnp.zeros(x.shape[0], x.dtype)
+        drift = _Untouched(drift)
     elif isinstance(solver, dfx.AbstractStratonovichSolver):
-        rate = _ItoCorrection(noise.scale, integrand)
+        drift = _Carrying(drift, _ItoCorrection(noise.scale, integrand))
     else:
         raise ValueError(f"`solver` {name} is marked neither Itô nor Stratonovich; got no meaning for ∫⟨u, dB⟩.")
-    return dfx.MultiTerm(_Carrying(drift, rate), _Integrating(noise, integrand))
+    return dfx.MultiTerm(drift, _Integrating(noise, integrand))
 
 
 class _Carrying(dfx.AbstractTerm):
@@ -93,7 +93,7 @@ class _Carrying(dfx.AbstractTerm):
 
 
 class _Untouched(dfx.AbstractTerm):
-    """Noise that reaches the state and not the functional."""
+    """A term that moves the state and not the functional."""
 
     term: dfx.AbstractTerm
 
