@@ -1,6 +1,7 @@
 from ._base import (
     AbstractDenoiser as AbstractDenoiser,
     diffuse as diffuse,
+    Given as Given,
     noise as noise,
     signal as signal,
     Unconditional as Unconditional,
@@ -19,6 +20,7 @@ from ._gaussian import (
     Equilibrium as Equilibrium,
     Gaussian as Gaussian,
 )
+from ._inputs import FourierFeatures as FourierFeatures, Standardising as Standardising, Whitening as Whitening
 from ._mixture import Empirical as Empirical, GaussianMixture as GaussianMixture
 from ._neural import (
     entropy_matching as entropy_matching,
@@ -27,8 +29,6 @@ from ._neural import (
     noise_matching as noise_matching,
     Parameterisation as Parameterisation,
     score_matching as score_matching,
-    Standardising as Standardising,
     velocity_matching as velocity_matching,
-    Whitening as Whitening,
 )
 from ._product import LearnedProduct as LearnedProduct, Product as Product

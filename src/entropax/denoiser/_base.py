@@ -1,5 +1,6 @@
 import abc
 import math
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -75,6 +76,32 @@ class Unconditional(AbstractDenoiser):
     ) -> Float[Array, "*shape"]:
         del y
         return self.denoiser(z, log_snr, None)
+
+
+class Given(AbstractDenoiser):
+    r"""A denoiser that hears a part of the condition: $\hat\varepsilon(z, \lambda, \mathrm{select}(y))$. Where there
+    is no condition there is none to select from: `y=None` remains what it is.
+
+    Of a network that was trained with and without $y$ beside $c$, `Given(model, lambda y: (None, y[1]))` is the one
+    that knows $c$ alone, where conditions come as `(y, c)`.
+
+    **Arguments:**
+
+    - `denoiser`: the denoiser to call with a part of the condition.
+    - `select`: a function of the condition, or a module.
+    """
+
+    denoiser: AbstractDenoiser
+    select: Callable[[PyTree], PyTree]
+
+    @property
+    def log_snr_range(self) -> tuple[float, float]:
+        return self.denoiser.log_snr_range
+
+    def __call__(
+        self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
+    ) -> Float[Array, "*shape"]:
+        return self.denoiser(z, log_snr, None if y is None else self.select(y))
 
 
 class Zero(AbstractDenoiser):

@@ -25,7 +25,7 @@ class Ensemble(AbstractDenoiser):
 
     Being a denoiser, it gives a bound wherever one does. With a model and its [`entropax.HardRounding`][] as members it
     is the rule of the lesser error for discrete data; with a fitted [`entropax.Gaussian`][] it falls back on that where
-    a model does worse. Under `jax.vmap` over noise levels every member is evaluated.
+    a model does worse. Every member that any bin asks is evaluated.
 
     **Arguments:**
 
@@ -110,12 +110,10 @@ class Ensemble(AbstractDenoiser):
         self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, "*shape"]:
         place = jnp.searchsorted(jnp.asarray(self.edges[1:-1], log_snr.dtype), log_snr, side="right")
-        ask = [_bind(denoiser) for denoiser in self.denoisers]
-        return jax.lax.switch(jnp.asarray(self.choice)[place], ask, z, log_snr, y)
-
-
-def _bind(denoiser):
-    return lambda z, log_snr, y: denoiser(z, log_snr, y)
+        # Not `lax.switch`: under `jax.vmap` it would give every noise level a copy of all weights.
+        asked = sorted(set(self.choice))
+        which = jnp.asarray([asked.index(k) for k in self.choice])[place]
+        return jax.lax.select_n(which, *(self.denoisers[k](z, log_snr, y) for k in asked))
 
 
 @eqx.filter_jit

@@ -25,7 +25,8 @@ class Neural(AbstractDenoiser):
     - `baseline`: a denoiser; not trained.
     - `scale`: a function of $\lambda$.
     - `normalise`: a function of $z$ and $\lambda$ that brings the network's inputs to order one whatever the units of
-        the data, [`entropax.Whitening`][] or [`entropax.Standardising`][]; not trained.
+        the data, [`entropax.Whitening`][], [`entropax.Standardising`][] or [`entropax.FourierFeatures`][]; not
+        trained.
     - `trained_range`: the range of $\lambda$ that the network is trained on, and trusted on.
     """
 
@@ -48,59 +49,6 @@ class Neural(AbstractDenoiser):
 
 def _fixed(leaf):
     return jax.lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf
-
-
-class Standardising(eqx.Module):
-    r"""Each coordinate of the state in units of its own spread at its noise level,
-
-    $$\bar z = \frac{z - \sqrt{a}\,m}{\sqrt{a\,v + 1 - a}}, \qquad a = \mathrm{sigmoid}(\lambda).$$
-
-    **Arguments:**
-
-    - `mean`, `variance`: the data's $m$ and $v$, by coordinate.
-    """
-
-    mean: Float[Array, "*shape"]
-    variance: Float[Array, "*shape"]
-
-    @classmethod
-    def fit(cls, x: Float[Array, " batch *shape"]) -> "Standardising":
-        """With the moments of the samples `x`."""
-        return cls(jnp.mean(x, 0), jnp.var(x, 0))
-
-    def __call__(self, z: Float[Array, "*shape"], log_snr: Float[Array, ""]) -> Float[Array, "*shape"]:
-        spread = jax.nn.sigmoid(log_snr) * self.variance + jax.nn.sigmoid(-log_snr)
-        return (z - signal(log_snr) * self.mean) * jax.lax.rsqrt(spread)
-
-
-class Whitening(eqx.Module):
-    r"""The state in units of its spread at its noise level along every direction,
-
-    $$\bar z = \bigl(aC + (1-a)I\bigr)^{-1/2}(z - \sqrt{a}\,m), \qquad a = \mathrm{sigmoid}(\lambda),$$
-
-    with the symmetric root, which leaves the coordinates in their place. Without it a direction of small variance
-    reaches the network as a small input that it must learn to amplify.
-
-    **Arguments:**
-
-    - `mean`: $m$.
-    - `variances`, `axes`: eigenvalues and eigenvectors of the data's covariance $C$.
-    """
-
-    mean: Float[Array, " dim"]
-    variances: Float[Array, " dim"]
-    axes: Float[Array, "dim dim"]
-
-    @classmethod
-    def fit(cls, x: Float[Array, "batch dim"]) -> "Whitening":
-        """With the moments of the samples `x`."""
-        law = Gaussian.fit(x)
-        return cls(law.mean, law.variances, law.axes)
-
-    def __call__(self, z: Float[Array, " dim"], log_snr: Float[Array, ""]) -> Float[Array, " dim"]:
-        spread = jax.nn.sigmoid(log_snr) * self.variances + jax.nn.sigmoid(-log_snr)
-        centred = self.axes.T @ (z - signal(log_snr) * self.mean)
-        return self.axes @ (jax.lax.rsqrt(spread) * centred)
 
 
 def _one(log_snr):

@@ -17,6 +17,7 @@ from ._guard import (
     label_entropy as label_entropy,
 )
 from ._likelihood import nll as nll
+from ._maps import information_map as information_map, nll_map as nll_map
 from ._mutual_information import (
     AbstractMethod as AbstractMethod,
     AbstractRateMethod as AbstractRateMethod,
@@ -28,3 +29,9 @@ from ._mutual_information import (
     Posterior as Posterior,
 )
 from ._rates import conditional_rates as conditional_rates, unconditional_rates as unconditional_rates
+from ._variational import (
+    AbstractDecoder as AbstractDecoder,
+    GaussianDecoder as GaussianDecoder,
+    GridDecoder as GridDecoder,
+    variational_bound as variational_bound,
+)

@@ -21,40 +21,62 @@ from ..integral import (
     mean_of,
     Stratified,
 )
-from ._guard import check_mutual_information, is_discrete
+from ._guard import check_mutual_information, is_discrete, warn_below
 
 
 class AbstractMethod(eqx.Module):
-    """A way to estimate mutual information from one denoiser with and without its condition."""
+    """A way to estimate mutual information from a denoiser and one that knows less."""
 
     @abc.abstractmethod
     def __call__(
-        self, denoiser: AbstractDenoiser, x: Array, y: PyTree, *, key: PRNGKeyArray, integrator: Integrator | None
+        self,
+        denoiser: AbstractDenoiser,
+        x: Array,
+        y: PyTree,
+        *,
+        key: PRNGKeyArray,
+        reference: AbstractDenoiser | None,
+        integrator: Integrator | None,
     ) -> Estimate:
-        """The estimate of I(X;Y)."""
+        """The estimate of I(X;Y), or of I(X;Y|C) where a reference is given."""
 
 
 class AbstractRateMethod(AbstractMethod):
     """A method that integrates one rate over λ."""
 
     @abc.abstractmethod
-    def integrand(self, denoiser: AbstractDenoiser) -> AbstractIntegrand:
-        """The rate."""
+    def integrand(self, denoiser: AbstractDenoiser, reference: AbstractDenoiser) -> AbstractIntegrand:
+        """The rate.
 
-    def __call__(self, denoiser, x, y, *, key, integrator):
-        return integrate(self.integrand(denoiser), x, y, key=key, integrator=integrator or Integrator())
+        **Arguments:**
+
+        - `denoiser`: the denoiser that knows more.
+        - `reference`: the one that knows less.
+        """
+
+    def __call__(self, denoiser, x, y, *, key, reference, integrator):
+        integrand = self.integrand(denoiser, reference_or_alone(denoiser, reference))
+        return integrate(integrand, x, y, key=key, integrator=integrator or Integrator())
+
+
+def reference_or_alone(denoiser: AbstractDenoiser, reference: AbstractDenoiser | None) -> AbstractDenoiser:
+    """What knows less than a denoiser: the reference, or the denoiser without its condition."""
+    return Unconditional(denoiser) if reference is None else reference
 
 
 class Orthogonal(AbstractRateMethod):
     r"""MINDE's form, $\tfrac12\int\mathbb{E}\|\hat\varepsilon(\cdot|y) - \hat\varepsilon\|^2\,\mathrm{d}\lambda$. Never
     negative; independent errors of the two predictions add to it, so that a network that over-trains pushes it up.
 
+    Its `pointwise` is $i^o(x;y) \ge 0$, whose mean over $x$ given $y$ is $\mathrm{KL}\bigl(p(x|y)\,\|\,p(x)\bigr)$.
+
     ??? cite "Source"
-        Diffusion models are Kelly gamblers, Eqs. (13), (14); Franzese et al., MINDE (2024).
+        Diffusion models are Kelly gamblers, Eqs. (13), (14); Franzese et al., MINDE (2024); Kong et al., Interpretable
+        diffusion via information decomposition (2024).
     """
 
-    def integrand(self, denoiser):
-        return Gap(denoiser, Unconditional(denoiser))
+    def integrand(self, denoiser, reference):
+        return Gap(denoiser, reference)
 
 
 class EntropyDifference(AbstractRateMethod):
@@ -64,9 +86,9 @@ class EntropyDifference(AbstractRateMethod):
         Diffusion models are Kelly gamblers, Eqs. (11), (52).
     """
 
-    def integrand(self, denoiser):
+    def integrand(self, denoiser, reference):
         equilibrium = Equilibrium()
-        return Difference(Gap(denoiser, equilibrium), Gap(Unconditional(denoiser), equilibrium))
+        return Difference(Gap(denoiser, equilibrium), Gap(reference, equilibrium))
 
 
 class LossGapForm(AbstractRateMethod):
@@ -74,12 +96,15 @@ class LossGapForm(AbstractRateMethod):
     \hat\varepsilon(\cdot|y)\|^2\bigr]\,\mathrm{d}\lambda$: the excess losses of the two predictions enter with opposite
     signs, and cancel where they are alike.
 
+    Its `pointwise` is $i^s(x;y) = \log p(x|y)/p(x)$ for each sample: unbiased, of any sign.
+
     ??? cite "Source"
-        Guo, Shamai and Verdú, Mutual information and minimum mean-square error (2005).
+        Guo, Shamai and Verdú, Mutual information and minimum mean-square error (2005); Kong et al., Interpretable
+        diffusion via information decomposition (2024).
     """
 
-    def integrand(self, denoiser):
-        return LossGap(Unconditional(denoiser), denoiser)
+    def integrand(self, denoiser, reference):
+        return LossGap(reference, denoiser)
 
 
 class Posterior(AbstractMethod):
@@ -104,7 +129,12 @@ class Posterior(AbstractMethod):
 
     temperatures: tuple[float, ...] = tuple(float(t) for t in np.geomspace(0.5, 64.0, 43))
 
-    def __call__(self, denoiser, x, y, *, key, integrator):
+    def __call__(self, denoiser, x, y, *, key, reference, integrator):
+        if reference is not None:
+            raise ValueError(
+                "`reference` has no place in the posterior form (`Posterior`), which is for I(X;Y) of labels and asks "
+                "one denoiser alone; give `method` as `LossGapForm()` or `Orthogonal()`."
+            )
         labels = np.asarray(y)
         if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1:
             raise ValueError(
@@ -140,14 +170,24 @@ class ControlledBy(AbstractMethod):
     - `method`: the method to use.
     - `denoiser`: the exact denoiser of a Gaussian law with the first two moments of the population.
     - `rate`: that law's exact rate of mutual information as a function of $\lambda$.
+    - `reference`: the exact denoiser of the same law that knows less, to which `rate` belongs; `denoiser` without its
+        condition where it is not given. [`entropax.mutual_information`][] with a reference wants this one too.
     """
 
     method: AbstractRateMethod
     denoiser: AbstractDenoiser
     rate: Callable[[Array], Array]
+    reference: AbstractDenoiser | None = None
 
-    def __call__(self, denoiser, x, y, *, key, integrator):
-        controlled = Controlled(self.method.integrand(denoiser), self.method.integrand(self.denoiser), self.rate)
+    def __call__(self, denoiser, x, y, *, key, reference, integrator):
+        if reference is not None and self.reference is None:
+            raise ValueError(
+                "`reference` is given for the denoiser, but not for the control variate; give "
+                "`ControlledBy(method, denoiser, rate, reference)` the exact denoiser of its law that knows less."
+            )
+        wanted = self.method.integrand(denoiser, reference_or_alone(denoiser, reference))
+        control = self.method.integrand(self.denoiser, reference_or_alone(self.denoiser, self.reference))
+        controlled = Controlled(wanted, control, self.rate)
         return integrate(controlled, x, y, key=key, integrator=integrator or Integrator())
 
 
@@ -157,27 +197,48 @@ def mutual_information(
     y: PyTree,
     *,
     key: PRNGKeyArray,
+    reference: AbstractDenoiser | None = None,
     method: AbstractMethod | None = None,
     integrator: Integrator | None = None,
 ) -> Estimate:
-    r"""The mutual information $I(X;Y)$ from one denoiser with and without its condition.
+    r"""The mutual information $I(X;Y)$ from one denoiser with and without its condition, or $I(X;Y|C)$ from a denoiser
+    of $X$ given $Y$ and $C$ and a reference that knows $C$ alone.
 
     **Arguments:**
 
     - `denoiser`: the model of $X|Y$ and of $X$.
-    - `x`, `y`: samples that it was not fitted to; `y` holds labels (integers, shape `(batch,)`) or vectors.
+    - `x`, `y`: samples that it was not fitted to; `y` holds labels (integers, shape `(batch,)`) or vectors, or a pytree
+        of them.
     - `key`: the randomness of nodes and noise.
+    - `reference`: the denoiser that knows less. Where it is not given, `Unconditional(denoiser)`, and the value is
+        $I(X;Y)$. With `y=(y, c)` and a denoiser of $X$ given $C$, such as `Given(model, lambda y: (None, y[1]))`, it is
+        $I(X;Y|C)$.
     - `method`: [`entropax.Orthogonal`][], [`entropax.EntropyDifference`][], [`entropax.LossGapForm`][] or
-        [`entropax.Posterior`][]. Where it is not given: the posterior form for labels, which cannot pass $H(Y)$, and
-        the loss gap otherwise, whose errors cancel best.
+        [`entropax.Posterior`][]. Where it is not given: the posterior form for labels without a reference, which cannot
+        pass $H(Y)$, and the loss gap otherwise, whose errors cancel best.
     - `integrator`: how the integral over $\lambda$ is done.
 
-    **Returns:** an [`entropax.Estimate`][] in nats. Where it breaks $0 \le I(X;Y) \le H(Y)$ beyond its error, a
-    [`entropax.BoundWarning`][] says so.
+    **Returns:** an [`entropax.Estimate`][] in nats. Where it breaks $0 \le I(X;Y) \le H(Y)$ beyond its error, with a
+    reference $0 \le I(X;Y|C)$, a [`entropax.BoundWarning`][] says so; the bounds are those of samples of the joint law,
+    not of any that one may choose.
 
-    **Raises:** `ValueError` on empty samples, lengths that do not match, and labels that are no integers.
+    `pointwise`, of shape `(batch,)`, takes it apart by sample. By [`entropax.LossGapForm`][] it is the log-ratio
+    $i^s(x;y) = \log p(x|y)/p(x)$, unbiased for each sample and of any sign; by [`entropax.Orthogonal`][] it is
+    $i^o(x;y) \ge 0$, another quantity for each sample. The mean over $x$ given $y$ of either is
+    $\mathrm{KL}\bigl(p(x|y)\,\|\,p(x)\bigr)$. With a reference all of these densities are given $c$ too.
+    [`entropax.information_map`][] takes it apart by coordinate.
+
+    **Raises:** `ValueError` on empty samples, lengths that do not match, labels that are no integers, and a reference
+    for the posterior form.
+
+    ??? cite "Source"
+        Kong et al., Interpretable diffusion via information decomposition (2024), for the information of each sample.
     """
-    method = method or (Posterior() if is_discrete(y) else LossGapForm())
-    estimate = method(denoiser, x, y, key=key, integrator=integrator)
-    check_mutual_information(estimate, y)
+    method = method or (Posterior() if is_discrete(y) and reference is None else LossGapForm())
+    estimate = method(denoiser, x, y, key=key, reference=reference, integrator=integrator)
+    if reference is None:
+        check_mutual_information(estimate, y)
+    else:
+        # H(Y|C), the bound from above, is not known.
+        warn_below(estimate, 0.0, "I(X;Y|C) >= 0")
     return estimate

@@ -33,9 +33,10 @@ def conditional_rates(denoiser: AbstractDenoiser) -> dict[str, AbstractIntegrand
 
     **Returns:** integrands by name.
     """
+    alone = Unconditional(denoiser)
     return {
         "conditional_entropy": Gap(denoiser, Equilibrium()),
-        "loss_gap": LossGapForm().integrand(denoiser),
-        "orthogonal": Orthogonal().integrand(denoiser),
-        "entropy_difference": EntropyDifference().integrand(denoiser),
+        "loss_gap": LossGapForm().integrand(denoiser, alone),
+        "orthogonal": Orthogonal().integrand(denoiser, alone),
+        "entropy_difference": EntropyDifference().integrand(denoiser, alone),
     }

@@ -1,12 +1,14 @@
 from ._estimate import Estimate as Estimate, mean_of as mean_of, Profile as Profile
 from ._integrands import (
     AbstractIntegrand as AbstractIntegrand,
+    AbstractLocalIntegrand as AbstractLocalIntegrand,
     ClassLosses as ClassLosses,
     Controlled as Controlled,
     Difference as Difference,
     Gap as Gap,
     Loss as Loss,
     LossGap as LossGap,
+    PerCoordinate as PerCoordinate,
 )
 from ._integrate import (
     antithetic_noise as antithetic_noise,

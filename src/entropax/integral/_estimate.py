@@ -41,11 +41,12 @@ class Profile(eqx.Module):
         speed = speed.reshape(speed.shape + (1,) * (self.rate.ndim - 1))
         return s, speed * self.rate[inside][::-1], speed * self.stderr[inside][::-1]
 
-    def cumulative(self) -> Float[Array, " nodes"]:
+    def cumulative(self) -> Inexact[Array, " nodes *out"]:
         r"""$\int_\lambda^{\lambda_\mathrm{max}}$ of the rate, at each node: what is known at that noise level's upper
         side, the entropy produced up to the time that $\lambda$ belongs to."""
-        steps = 0.5 * (self.rate[1:] + self.rate[:-1]) * jnp.diff(self.log_snr)
-        return jnp.concatenate([jnp.cumsum(steps[::-1])[::-1], jnp.zeros_like(steps[:1])])
+        widths = jnp.diff(self.log_snr).reshape(-1, *(1,) * (self.rate.ndim - 1))
+        steps = 0.5 * (self.rate[1:] + self.rate[:-1]) * widths
+        return jnp.concatenate([jnp.cumsum(steps[::-1], 0)[::-1], jnp.zeros_like(steps[:1])])
 
 
 class Estimate(eqx.Module):
@@ -76,11 +77,11 @@ class Estimate(eqx.Module):
     unit: Literal["nats", "bits"] = eqx.field(static=True, default="nats")
 
     @property
-    def stderr(self) -> Float[Array, ""]:
+    def stderr(self) -> Inexact[Array, "*out"]:
         """The standard error, of both sources together."""
         return jnp.hypot(self.stderr_data, self.stderr_nodes)
 
-    def interval(self, level: float = 0.95) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    def interval(self, level: float = 0.95) -> tuple[Inexact[Array, "*out"], Inexact[Array, "*out"]]:
         """The two-sided confidence interval at `level`, by the normal approximation.
 
         **Raises:** `ValueError` unless `level` is between 0 and 1.
@@ -169,7 +170,28 @@ class Estimate(eqx.Module):
             stderr_data=standard_error(residuals),
         )
 
+    def sum(self) -> "Estimate":
+        r"""The sum over all that `value` holds, which the noise of all its parts enters as it is shared.
+
+        **Returns:** an [`entropax.Estimate`][] of one number, without a profile. Its `stderr_nodes` is no less than the
+        true one: that of parts whose errors have one sign.
+        """
+        over = lambda leaf, kept: None if leaf is None else jnp.sum(leaf, axis=tuple(range(kept, leaf.ndim)))
+        residuals = over(self.residuals, 1)
+        return Estimate(
+            jnp.sum(self.value),
+            jnp.sum(self.stderr_data) if residuals is None else standard_error(residuals),
+            jnp.sum(self.stderr_nodes),
+            over(self.pointwise, 1),
+            residuals,
+            None,
+            over(self.tails, 1),
+            self.unit,
+        )
+
     def __str__(self) -> str:
+        if self.value.ndim > 0:
+            return f"{self.sum()} in sum over {self.value.shape}"
         value, stderr = float(self.value), float(self.stderr)
         # Two digits of the error say all that the value's digits can.
         digits = 2 if stderr == 0 or not math.isfinite(stderr) else max(0, 1 - math.floor(math.log10(stderr)))

@@ -35,7 +35,29 @@ class AbstractIntegrand(eqx.Module):
         return max(lows), min(highs)
 
 
-class Gap(AbstractIntegrand):
+class AbstractLocalIntegrand(AbstractIntegrand):
+    r"""A rate that is a sum over the coordinates of a sample, so that each coordinate has a share in it: see
+    [`entropax.PerCoordinate`][]."""
+
+    @abc.abstractmethod
+    def density(
+        self,
+        predictions: tuple[Inexact[Array, "*shape"], ...],
+        log_snr: Float[Array, ""],
+        eps: Inexact[Array, "*shape"],
+    ) -> Inexact[Array, "*shape"]:
+        r"""The share of every coordinate in `rate`, which is their sum."""
+
+    def rate(
+        self,
+        predictions: tuple[Inexact[Array, "*shape"], ...],
+        log_snr: Float[Array, ""],
+        eps: Inexact[Array, "*shape"],
+    ) -> Inexact[Array, ""]:
+        return jnp.sum(self.density(predictions, log_snr, eps))
+
+
+class Gap(AbstractLocalIntegrand):
     r"""$\tfrac12\|\hat\varepsilon_a(z, \lambda, y) - \hat\varepsilon_b(z, \lambda, y)\|^2$: the identity that carries
     both papers integrates this.
 
@@ -51,12 +73,12 @@ class Gap(AbstractIntegrand):
     def denoisers(self) -> tuple[AbstractDenoiser, ...]:
         return self.a, self.b
 
-    def rate(self, predictions, log_snr, eps):
+    def density(self, predictions, log_snr, eps):
         a, b = predictions
-        return 0.5 * jnp.sum((a - b) ** 2)
+        return 0.5 * (a - b) ** 2
 
 
-class LossGap(AbstractIntegrand):
+class LossGap(AbstractLocalIntegrand):
     r"""$\tfrac12\|\varepsilon - \hat\varepsilon_a\|^2 - \tfrac12\|\varepsilon - \hat\varepsilon_b\|^2$: by how much $b$
     predicts the true noise better than $a$. Its mean is the [`entropax.Gap`][] where $b$ is exact, and less elsewhere.
 
@@ -73,13 +95,13 @@ class LossGap(AbstractIntegrand):
     def denoisers(self) -> tuple[AbstractDenoiser, ...]:
         return self.a, self.b
 
-    def rate(self, predictions, log_snr, eps):
+    def density(self, predictions, log_snr, eps):
         a, b = predictions
-        # ‖ε - a‖² - ‖ε - b‖², without the cancellation.
-        return 0.5 * jnp.sum((b - a) * (2 * eps - a - b))
+        # (ε - a)² - (ε - b)², without the cancellation.
+        return 0.5 * ((b - a) * (2 * eps - a - b))
 
 
-class Loss(AbstractIntegrand):
+class Loss(AbstractLocalIntegrand):
     r"""$\tfrac12\|\varepsilon - \hat\varepsilon(z, \lambda, y)\|^2$: how badly the true noise is predicted. Its
     integral is finite only for discrete data, whose $-\log P(x)$ it is where the denoiser is exact.
 
@@ -94,8 +116,8 @@ class Loss(AbstractIntegrand):
     def denoisers(self) -> tuple[AbstractDenoiser, ...]:
         return (self.denoiser,)
 
-    def rate(self, predictions, log_snr, eps):
-        return 0.5 * jnp.sum((eps - predictions[0]) ** 2)
+    def density(self, predictions, log_snr, eps):
+        return 0.5 * (eps - predictions[0]) ** 2
 
 
 class ClassLosses(AbstractIntegrand):
@@ -150,25 +172,55 @@ def check_prediction(denoiser: AbstractDenoiser, prediction: Array, z: Array) ->
         )
 
 
-class Difference(AbstractIntegrand):
+class Difference(AbstractLocalIntegrand):
     r"""One rate less another, on common random numbers.
 
     **Arguments:**
 
-    - `first`, `second`: two integrands.
+    - `first`, `second`: two integrands that are sums over coordinates.
     """
 
-    first: AbstractIntegrand
-    second: AbstractIntegrand
+    first: AbstractLocalIntegrand
+    second: AbstractLocalIntegrand
 
     @property
     def denoisers(self) -> tuple[AbstractDenoiser, ...]:
         return self.first.denoisers + self.second.denoisers
 
-    def rate(self, predictions, log_snr, eps):
+    def density(self, predictions, log_snr, eps):
         cut = len(self.first.denoisers)
-        first = self.first.rate(predictions[:cut], log_snr, eps)
-        return first - self.second.rate(predictions[cut:], log_snr, eps)
+        first = self.first.density(predictions[:cut], log_snr, eps)
+        return first - self.second.density(predictions[cut:], log_snr, eps)
+
+
+class PerCoordinate(AbstractIntegrand):
+    r"""A rate by coordinate, of the shape of a sample: the shares of which `integrand` is the sum. So are the
+    integrals, because what is added beyond the range of integration follows from the sum.
+
+    **Arguments:**
+
+    - `integrand`: an [`entropax.AbstractLocalIntegrand`][], as [`entropax.Gap`][], [`entropax.LossGap`][],
+        [`entropax.Loss`][] and [`entropax.Difference`][] are.
+
+    **Raises:** `ValueError` where it is none.
+    """
+
+    integrand: AbstractIntegrand
+
+    def __check_init__(self):
+        if not isinstance(self.integrand, AbstractLocalIntegrand):
+            raise ValueError(
+                "`integrand` must be a sum over coordinates, as Gap, LossGap, Loss and Difference are; got "
+                f"{type(self.integrand).__name__}."
+            )
+
+    @property
+    def denoisers(self) -> tuple[AbstractDenoiser, ...]:
+        return self.integrand.denoisers
+
+    def rate(self, predictions, log_snr, eps):
+        assert isinstance(self.integrand, AbstractLocalIntegrand)
+        return self.integrand.density(predictions, log_snr, eps)
 
 
 class Controlled(AbstractIntegrand):

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ..denoiser import AbstractDenoiser, diffuse
 from ..parallel import shard
 from ._estimate import Estimate, Profile, standard_error
-from ._integrands import AbstractIntegrand, check_prediction
+from ._integrands import AbstractIntegrand, check_prediction, PerCoordinate
 from ._nodes import AbstractNodes, Draw, Piecewise, Stratified
 
 
@@ -135,14 +135,16 @@ def integrate(
             [_explained(jr.fold_in(key, index), low, high, integrator, profile, size) for index in range(chunks)]
         )[:batch]
         nodes_error = integrator.nodes.error(log_snr, profile.rate, profile.stderr, count, chunks)
-        factors = _tail_factors(profile, jnp.mean(ends, 0), low, high) if tails else jnp.zeros_like(ends[0])
+        factors = jnp.zeros_like(ends[0])
+        if tails:
+            factors = _tail_factors(rates[k], profile, jnp.mean(ends, 0), low, high)
         # The profile was fitted to the same evaluations: what is left of them has so many fewer degrees of freedom.
         evaluations = batch * integrator.nodes.per_sample
         freedom = max(1 - integrator.nodes.cells / evaluations, 0.5)
         estimates.append(_assemble(body, factors * ends, explained, nodes_error, profile, freedom))
         name = f" {jax.tree_util.keystr(named[k][0])}".rstrip()
         if tails:
-            _warn_of_truncation(estimates[-1], ends[:, 1], factors[1], high, name)
+            _warn_of_truncation(rates[k], estimates[-1], ends[:, 1], factors[1], high, name)
     return jax.tree.unflatten(structure, estimates)
 
 
@@ -280,7 +282,7 @@ def _explained(key, low, high, integrator, profile, size):
     return jnp.sum(draw.weight[..., None] * along, 1).reshape(size, *profile.rate.shape[1:])
 
 
-def _tail_factors(profile: Profile, ends: Array, low: Array, high: Array) -> Array:
+def _tail_factors(rate: AbstractIntegrand, profile: Profile, ends: Array, low: Array, high: Array) -> Array:
     r"""∫ beyond the ends in units of the rate there.
 
     Below, the rate of a gap falls as $e^\lambda$ (data with a mean, mutual information) or $e^{2\lambda}$; above, where
@@ -288,6 +290,9 @@ def _tail_factors(profile: Profile, ends: Array, low: Array, high: Array) -> Arr
     """
     span = 2.0
     inside = jnp.stack([_at(profile, low + span), _at(profile, high - span)])
+    if isinstance(rate, PerCoordinate):
+        # One decision for all coordinates: it is surer than many, and the tails sum to that of the sum.
+        inside, ends = (jnp.sum(v, axis=tuple(range(1, v.ndim)), keepdims=True) for v in (inside, ends))
     decay = jnp.log(jnp.maximum(jnp.abs(inside), 1e-30) / jnp.maximum(jnp.abs(ends), 1e-30)) / span
     same_sign = inside * ends >= 0
     below = jnp.where(decay[0] > 1.5, 0.5, jnp.where(decay[0] > 0.5, 1.0, 0.0))
@@ -315,8 +320,12 @@ def _assemble(body, tails, explained, nodes_error, profile, freedom) -> Estimate
     )
 
 
-def _warn_of_truncation(estimate: Estimate, rates: Array, factor: Array, high: Array, name: str):
+def _warn_of_truncation(
+    integrand: AbstractIntegrand, estimate: Estimate, rates: Array, factor: Array, high: Array, name: str
+):
     """Says that the rate at the upper end is neither small nor falling off, where that matters."""
+    if isinstance(integrand, PerCoordinate):
+        estimate, rates, factor = estimate.sum(), jnp.sum(rates.reshape(rates.shape[0], -1), 1), factor.reshape(())
     if isinstance(rates, Tracer) or rates.ndim > 1 or float(factor) > 0:
         return
     rate, error = float(jnp.mean(rates)), float(standard_error(rates))

@@ -65,6 +65,7 @@ class MLP(eqx.Module):
     - `condition`: [`entropax.nn.NoCondition`][], [`entropax.nn.VectorCondition`][] or
         [`entropax.nn.LabelCondition`][]; its width is the network's.
     - `log_snr_range`: the range of $\lambda$ that the splines' knots are spread over.
+    - `inputs`: how many numbers the network sees of $z$; `dim` where it is not given.
     - `depth`: the number of residual blocks.
     - `key`: for the initialisation.
     """
@@ -82,12 +83,13 @@ class MLP(eqx.Module):
         condition: AbstractCondition,
         log_snr_range: tuple[float, float],
         *,
+        inputs: int | None = None,
         depth: int = 2,
         key: PRNGKeyArray,
     ):
         input_key, *block_keys = jr.split(key, 1 + depth)
         width = condition.width
-        self.inputs = eqx.nn.Linear(dim, width, key=input_key)
+        self.inputs = eqx.nn.Linear(inputs or dim, width, key=input_key)
         self.condition = condition
         self.blocks = [_Block(width, key=block_key) for block_key in block_keys]
         self.output = _zero_linear(width, dim)
@@ -95,7 +97,7 @@ class MLP(eqx.Module):
         self.log_snr_range = log_snr_range
 
     def __call__(
-        self, z: Float[Array, " dim"], log_snr: Float[Array, ""], y: PyTree | None = None
+        self, z: Float[Array, " inputs"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, " dim"]:
         embedding, contrast = self.condition(y)
         features = log_snr_features(log_snr)

@@ -49,6 +49,7 @@ def make_network(
     y: PyTree | None,
     log_snr_range: tuple[float, float],
     *,
+    inputs: int | None = None,
     width: int = 128,
     depth: int = 2,
     key: PRNGKeyArray,
@@ -60,7 +61,7 @@ def make_network(
 
     - `x`, `y`: the samples.
     - `log_snr_range`: that the network is to be trained on.
-    - `width`, `depth`: of the network.
+    - `inputs`, `width`, `depth`: of the network.
     - `key`: for the initialisation.
 
     **Raises:** `ValueError` where `y` is neither a vector of integers nor a matrix of floats.
@@ -77,7 +78,7 @@ def make_network(
             "`y` must be labels, integers of shape (batch,), or vectors, floats of shape (batch, dim); got "
             f"{y.dtype} of shape {y.shape}."
         )
-    return MLP(x.shape[1], condition, log_snr_range, depth=depth, key=net_key)
+    return MLP(x.shape[1], condition, log_snr_range, inputs=inputs, depth=depth, key=net_key)
 
 
 def fit(
@@ -105,7 +106,8 @@ def fit(
     - `key`: all randomness.
     - `parameterisation`: baseline and scale; entropy matching where it is not given.
     - `normalise`: of the network's inputs: [`entropax.Whitening`][] where it is not given, which resolves directions of
-        small variance; [`entropax.Standardising`][] is safer where samples are few for their dimension.
+        small variance; [`entropax.Standardising`][] is safer where samples are few for their dimension,
+        [`entropax.FourierFeatures`][] sees fine detail in few dimensions.
     - `width`, `depth`: of the network.
     - `log_snr_range`: the noise levels to train on; by the data's scales where it is not given.
     - `held_out`: the share of the samples that early stopping looks at.
@@ -157,7 +159,8 @@ def fit_with_history(
     _check(x, y, held_out)
     split_key, net_key, train_key = jr.split(key, 3)
     trained_range = log_snr_range or _default_range(x, y)
-    net = make_network(x, y, trained_range, width=width, depth=depth, key=net_key)
+    seen = x[0] if normalise is None else jax.eval_shape(normalise, x[0], jnp.zeros((), x.dtype))
+    net = make_network(x, y, trained_range, inputs=seen.size, width=width, depth=depth, key=net_key)
     rows = jr.permutation(split_key, x.shape[0])
     kept_back = max(1, round(held_out * x.shape[0]))
     take = lambda rows: jax.tree.map(lambda leaf: leaf[rows], (x, y))
