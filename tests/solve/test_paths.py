@@ -1,6 +1,5 @@
 """Functionals of simulated paths against the integrals over λ and against closed forms."""
 
-import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -16,10 +15,24 @@ PROBLEM = ex.data.JointGaussian.random(jr.key(3), dim_x=5, dim_y=3, noise_std=0.
 PROCESSES = {"VP": ex.VariancePreserving(), "cosine": ex.Cosine()}
 VP = PROCESSES["VP"]
 LAST = -12.0
+ENTROPY = 0.5 * np.linalg.slogdet(2 * np.pi * np.e * PROBLEM.cov_x)[1]
+BOUNDS = (ex.solve.nll_bound, ex.solve.denoising_bound)
 
 
 def assert_close(estimate, exact):
     assert abs(float(estimate.value) - exact) < 4 * float(estimate.stderr), (str(estimate), exact)
+
+
+def by_point(estimate, points):
+    """What was found at each of the points that the samples repeat."""
+    assert estimate.pointwise is not None
+    return estimate.pointwise.reshape(points, -1)
+
+
+def assert_means(values, exact):
+    """Each row's mean within four standard errors."""
+    means, errors = jnp.mean(values, 1), jnp.std(values, 1) / np.sqrt(values.shape[1])
+    assert bool(jnp.all(jnp.abs(means - exact) < 4 * errors)), (means, exact, errors)
 
 
 def _covered(process, paths):
@@ -62,25 +75,49 @@ def test_the_path_integral_is_the_likelihood_of_each_sample(process, getkey):
     parts = [np.log(w) + jst.multivariate_normal.logpdf(points, m, c) for w, m, c in zip((0.4, 0.6), means, covs)]
     exact = -jax.nn.logsumexp(jnp.stack(parts), 0)
     many = jnp.repeat(points, 1024, 0)
-    values = ex.solve.path_nll(process, denoiser, many, key=getkey()).pointwise
-    assert values is not None
-    values = values.reshape(3, 1024)
+    values = by_point(ex.solve.path_nll(process, denoiser, many, key=getkey()), 3)
     errors = jnp.std(values, 1) / 32
     assert bool(jnp.all(jnp.abs(jnp.mean(values, 1) - exact) < 4 * errors + 3e-3)), (values.mean(1), exact, errors)
 
 
-def test_the_bound_is_met_by_the_optimal_control_and_by_no_other(getkey):
+def test_the_path_integral_is_the_entropy(getkey):
     x, _ = PROBLEM.sample(getkey(), 4000)
-    entropy = 0.5 * np.linalg.slogdet(2 * np.pi * np.e * PROBLEM.cov_x)[1]
+    assert_close(ex.solve.path_nll(VP, PROBLEM.denoiser(), x, key=getkey()), ENTROPY)
+
+
+@pytest.mark.parametrize("bound", BOUNDS, ids=["(30)", "(31)"])
+def test_the_bound_is_met_by_the_optimal_control_and_by_no_other(bound, getkey):
+    x, _ = PROBLEM.sample(getkey(), 4000)
     optimal = ex.solve.OptimalControl(VP, ex.Unconditional(PROBLEM.denoiser()))
-    assert_close(ex.solve.path_nll(VP, PROBLEM.denoiser(), x, key=getkey()), entropy)
-    assert_close(ex.solve.nll_bound(VP, optimal, x, key=getkey()), entropy)
+    assert_close(bound(VP, optimal, x, key=getkey()), ENTROPY)
     # The control of another law q costs KL(p‖q) more: the bound is −E log q.
     wrong = ex.Gaussian(np.zeros(5), 1.5 * PROBLEM.cov_x)
-    bound = ex.solve.nll_bound(VP, ex.solve.OptimalControl(VP, wrong), x, key=getkey())
-    assert_close(bound, entropy + 2.5 * (np.log(1.5) + 1 / 1.5 - 1))
+    found = bound(VP, ex.solve.OptimalControl(VP, wrong), x, key=getkey())
+    assert_close(found, ENTROPY + 2.5 * (np.log(1.5) + 1 / 1.5 - 1))
     # No control at all: the density of a time-reversed free process.
-    assert float(ex.solve.nll_bound(VP, _Free(VP), x, key=getkey()).value) > entropy
+    assert float(bound(VP, _Free(VP), x, key=getkey()).value) > ENTROPY
+
+
+@pytest.mark.parametrize("process", [VP, pytest.param(ex.StraightLine(), marks=pytest.mark.slow)], ids=["VP", "SL"])
+def test_completing_the_square_changes_no_sample(process, getkey):
+    points, key = jnp.asarray([[-0.8], [0.3], [1.5]]), getkey()
+    many = jnp.repeat(points, 4096, 0)
+    # What the noise at the end still sees of the data.
+    unseen = 0.5 * np.exp(_covered(process, ex.solve.Paths())[0]) * points[:, 0] ** 2
+    # A Gaussian, and two; of one shape, to compile once.
+    for means, variances in (
+        (np.array([0.5, 0.5]), np.array([0.3, 0.3])),
+        (np.array([-1.0, 1.2]), np.array([0.2, 0.05])),
+    ):
+        law = ex.GaussianMixture(np.array([0.4, 0.6]), means[:, None], variances[:, None, None])
+        control = ex.solve.OptimalControl(process, law)
+        # On the same paths: they differ by ∫ b₊·g + ∇·b₊, of mean zero at each sample.
+        values = [by_point(bound(process, control, many, key=key), 3) for bound in BOUNDS]
+        difference = values[0] - values[1] - unseen[:, None]
+        assert_means(difference, 0.0)
+        exact = -jax.nn.logsumexp(jst.norm.logpdf(points, means, np.sqrt(variances)), 1, b=np.array([0.4, 0.6]))
+        for value in values:
+            assert_means(value, exact)
 
 
 class _Free(eqx.Module):
@@ -108,16 +145,3 @@ def test_gradients_in_the_process_and_in_the_denoiser(getkey):
     for i, step in enumerate((3e-3, 0.3)):
         ends = [produced(*(value + side * step * (k == i) for k, value in enumerate(at))) for side in (1, -1)]
         np.testing.assert_allclose(gradients[i], (ends[0] - ends[1]) / (2 * step), rtol=2e-2, atol=1e-4)
-
-
-def test_what_cannot_be_done_is_refused(getkey):
-    x = jr.normal(getkey(), (4, 5))
-    with pytest.raises(ValueError, match="has no .*equilibrium"):
-        ex.solve.entropy_production(ex.VarianceExploding(), PROBLEM.denoiser(), x, key=getkey())
-    with pytest.raises(ValueError, match=r"`s_min`, `s_max` must satisfy"):
-        ex.solve.entropy_production(VP, PROBLEM.denoiser(), x, key=getkey(), paths=ex.solve.Paths(s_min=2.0))
-    stiff = ex.solve.Paths(steps=3, s_min=1e-5, solver=dfx.Euler())
-    with pytest.raises(RuntimeError, match="A path left all bounds under Euler in 3 steps"):
-        ex.solve.information_injected(
-            VP, ex.Gaussian(np.zeros(5), 1e-12 * np.eye(5)), 1e20 * x, key=getkey(), paths=stiff
-        )

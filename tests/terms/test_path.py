@@ -1,10 +1,9 @@
-"""The grid Brownian path: its law, its Lévy area, what it refuses."""
+"""The grid Brownian path: its law, its Lévy area, its gradients."""
 
 import diffrax as dfx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 import entropax as ex
 
@@ -25,24 +24,6 @@ def test_increments_and_areas_have_their_laws(getkey):
     assert abs(float(jnp.corrcoef(first.W, second.W)[0, 1])) < 4 / np.sqrt(20_000)
     # The same whichever way it is asked for.
     np.testing.assert_array_equal(path.evaluate(ts[0], ts[1]), first.W)
-
-
-def test_anything_but_a_cell_is_nan(getkey):
-    ts = jnp.linspace(0.0, 1.0, 5)
-    path = _path(getkey(), ts, (2,))
-    for t0, t1 in ((0.0, 0.5), (0.1, 0.2), (0.0, 0.125)):
-        assert bool(jnp.all(jnp.isnan(path.evaluate(t0, t1))))
-    assert bool(jnp.all(jnp.isfinite(path.evaluate(0.25, 0.5))))
-
-
-def test_bad_arguments_are_refused(getkey):
-    path = _path(getkey(), jnp.linspace(0.0, 1.0, 5), (2,))
-    with pytest.raises(ValueError, match="increments only"):
-        path.evaluate(0.25)
-    with pytest.raises(ValueError, match=r"`ts` must hold at least two times.*\(1,\)"):
-        _path(getkey(), jnp.zeros(1))
-    with pytest.raises(ValueError, match="`levy_area` must be .* got SpaceTimeTimeLevyArea"):
-        ex.terms.GridBrownianPath(jnp.zeros(2), getkey(), (), dfx.SpaceTimeTimeLevyArea)
 
 
 def test_gradients_flow_through_a_solve_and_not_into_the_noise(getkey):

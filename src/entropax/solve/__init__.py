@@ -1,3 +1,8 @@
+from ._bounds import (
+    denoising_bound as denoising_bound,
+    nll_bound as nll_bound,
+    OptimalControl as OptimalControl,
+)
 from ._divergence import (
     AbstractDivergence as AbstractDivergence,
     ExactDivergence as ExactDivergence,
@@ -10,8 +15,6 @@ from ._paths import (
     entropy_production as entropy_production,
     EntropyRate as EntropyRate,
     information_injected as information_injected,
-    nll_bound as nll_bound,
-    OptimalControl as OptimalControl,
     path_nll as path_nll,
     Paths as Paths,
 )

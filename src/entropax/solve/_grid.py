@@ -24,7 +24,8 @@ def uniform_in_log_snr(
         finite at $s_\mathrm{max}$.
     """
     s_max = process.T if s_max is None else s_max
-    if not isinstance(s_max, Tracer) and not 0 < s_min < s_max <= process.T:
+    ordered = (s_min > 0, s_min < s_max, s_max <= process.T)
+    if any(not isinstance(known, Tracer) and not known for known in ordered):
         raise ValueError(f"`s_min`, `s_max` must satisfy 0 < s_min < s_max <= T = {process.T}; got {s_min}, {s_max}.")
     if steps < 1:
         raise ValueError(f"`steps` must be positive; got {steps}.")

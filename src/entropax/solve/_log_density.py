@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from ..denoiser import AbstractDenoiser, Equilibrium, noise, signal
 from ..process import AbstractProcess
+from ._checks import check_denoiser
 from ._divergence import AbstractDivergence, ExactDivergence
 
 
@@ -88,19 +89,11 @@ def log_density(
         Chen et al., Neural ordinary differential equations (2018); Song et al., Score-based generative modeling through
         SDEs (2021), Eq. (39); the paper's Eq. (63) is its flow.
     """
-    for leaf in jax.tree.leaves(y):
-        if leaf.shape[:1] != x.shape[:1]:
-            raise ValueError(f"`y` must hold as many samples as `x`, {x.shape[0]}; got shape {leaf.shape}.")
-    finite = jnp.all(jnp.isfinite(x))
-    if not isinstance(finite, Tracer) and not finite:
-        raise ValueError("`x` must be finite; it holds NaN or infinite entries.")
+    check_denoiser(denoiser, x, y)
     if key is None:
         if not isinstance(divergence, ExactDivergence):
             raise ValueError(f"`key` is needed for a divergence that is random, {type(divergence).__name__}.")
         key = jr.key(0)
-    shape = jax.eval_shape(denoiser, x[0], jnp.zeros((), x.dtype), jax.tree.map(lambda leaf: leaf[0], y)).shape
-    if shape != x.shape[1:]:
-        raise ValueError(f"`denoiser` must return the shape of its input, {x.shape[1:]}; it returns {shape}.")
 
     end = process.log_snr(jnp.asarray(process.T, x.dtype))
     low = jnp.maximum(end, max(denoiser.log_snr_range[0], _UNBOUNDED[0]))

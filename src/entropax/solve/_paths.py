@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from ..denoiser import AbstractDenoiser, entropy_field, Equilibrium, score
 from ..integral import Estimate, mean_of
 from ..process import AbstractProcess
-from ..terms import accumulate, batched_score, forward, GridBrownianPath, PathState, reverse
+from ..terms import accumulate, forward, GridBrownianPath, PathState, reverse
+from ._checks import check_denoiser
 from ._divergence import AbstractDivergence, ExactDivergence
 from ._grid import uniform_in_log_snr
 
@@ -69,13 +70,15 @@ def entropy_production(
 
     **Returns:** an [`entropax.Estimate`][] in nats; `pointwise` is the production along each path.
 
-    **Raises:** `ValueError` where the process has no equilibrium; `RuntimeError` where a path leaves all bounds.
+    **Raises:** `ValueError` where the process has no equilibrium, on samples that are not finite, and on lengths or
+        shapes that do not match; `RuntimeError` where a path leaves all bounds.
 
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (4), (12).
     """
+    check_denoiser(denoiser, x, y)
     rate = EntropyRate(process, denoiser)
-    return mean_of(_forward_functional(process, x, y, rate, key, paths)[0].total)
+    return mean_of(forward_functional(process, x, y, rate, key, paths)[0].total)
 
 
 def information_injected(
@@ -102,6 +105,7 @@ def information_injected(
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (5), (6), (12).
     """
+    check_denoiser(denoiser, x, y)
     ts = process.T - paths.times(process)
     path, rate = GridBrownianPath(ts, key, x.shape), _Backwards(EntropyRate(process, denoiser), process.T)
     return mean_of(_solve(accumulate(reverse(process, denoiser, path, churn), rate), ts, x, y, paths).total)
@@ -131,48 +135,18 @@ def path_nll(
 
     **Returns:** an [`entropax.Estimate`][] in nats, in the coordinates of `x`; `pointwise` is the value of each path.
 
-    **Raises:** `RuntimeError` where a path leaves all bounds.
+    **Raises:** `ValueError` on samples that are not finite, and lengths or shapes that do not match; `RuntimeError`
+        where a path leaves all bounds.
 
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (47), (48).
     """
+    check_denoiser(denoiser, x, y)
     probe_key, path_key = jr.split(key)
     probes = jax.vmap(divergence.probes)(jr.split(probe_key, x.shape[0]), x)
     rate = _PathRate(process, denoiser, divergence)
-    end, s_max = _forward_functional(process, x, (y, probes), rate, path_key, paths)
-    return mean_of(end.total - _log_terminal(process, end.x, s_max))
-
-
-def nll_bound(
-    process: AbstractProcess,
-    control: Callable,
-    x: Float[Array, " batch *shape"],
-    y: PyTree | None = None,
-    *,
-    key: PRNGKeyArray,
-    paths: Paths = Paths(),
-) -> Estimate:
-    r"""The upper bound on the negative log-likelihood of what $\mathrm{d}X_t = -u\,\mathrm{d}t + \sigma\,\mathrm{d}B_t$
-    makes of noise, for any control $u$,
-
-    $$-\log p_u(x) \le \mathbb{E}\Bigl[\int_0^T \frac{\|b_+ - u\|^2}{2\sigma^2} + u\cdot\nabla\log p(X_s, s|x,
-      0)\,\mathrm{d}s - \log p_T(X_T)\,\Big|\,X_0 = x\Bigr],$$
-
-    with equality at the optimal control $u_* = b_+ - \sigma^2\nabla\log p$ ([`entropax.solve.OptimalControl`][]).
-
-    **Arguments:** as [`entropax.solve.entropy_production`][], but
-
-    - `control`: $u$: `control(s, x, y)`, for a batch.
-
-    **Returns:** an [`entropax.Estimate`][] in nats, in the coordinates of `x`.
-
-    **Raises:** `RuntimeError` where a path leaves all bounds.
-
-    ??? cite "Source"
-        Diffusion models are Kelly gamblers, Eqs. (30), (34).
-    """
-    end, s_max = _forward_functional(process, x, (y, x), _BoundRate(process, control), key, paths)
-    return mean_of(end.total - _log_terminal(process, end.x, s_max))
+    end, s_max = forward_functional(process, x, (y, probes), rate, path_key, paths)
+    return mean_of(end.total - log_terminal(process, end.x, s_max))
 
 
 class EntropyRate(eqx.Module):
@@ -190,26 +164,7 @@ class EntropyRate(eqx.Module):
 
     def __call__(self, t, x, y):
         field = jax.vmap(lambda x, y: entropy_field(self.process, self.denoiser, x, t, y))(x, y)
-        return 0.5 * self.process.diffusion_squared(t) * _square(field)
-
-
-class OptimalControl(eqx.Module):
-    r"""$u_* = b_+ - \sigma^2\,\nabla\log p$, which turns the controlled process into the reverse SDE.
-
-    **Arguments:**
-
-    - `process`, `denoiser`: what diffuses the data, and what knows the score.
-
-    ??? cite "Source"
-        Diffusion models are Kelly gamblers, Eq. (34).
-    """
-
-    process: AbstractProcess
-    denoiser: AbstractDenoiser
-
-    def __call__(self, t, x, y):
-        drift = self.process.drift_rate(t) * x
-        return drift - self.process.diffusion_squared(t) * batched_score(self.process, self.denoiser, x, t, y)
+        return 0.5 * self.process.diffusion_squared(t) * squared_norm(field)
 
 
 class _Backwards(eqx.Module):
@@ -235,24 +190,10 @@ class _PathRate(eqx.Module):
 
         value, spread = jax.vmap(one)(x, *args)
         strength = self.process.diffusion_squared(t)
-        return strength * (0.5 * _square(value) + spread) - self.process.drift_rate(t) * x[0].size
+        return strength * (0.5 * squared_norm(value) + spread) - self.process.drift_rate(t) * x[0].size
 
 
-class _BoundRate(eqx.Module):
-    """‖b₊ − u‖²/2σ² + u·∇log p(x_s|x), where ∇log p(x_s|x) = −(x_s − μx)/Σ."""
-
-    process: AbstractProcess
-    control: Callable
-
-    def __call__(self, t, x, args):
-        y, start = args
-        u = self.control(t, x, y)
-        kernel_score = -(x - self.process.mean_factor(t) * start) / self.process.std(t) ** 2
-        effort = 0.5 * _square(self.process.drift_rate(t) * x - u) / self.process.diffusion_squared(t)
-        return effort + jnp.sum(u * kernel_score, tuple(range(1, x.ndim)))
-
-
-def _forward_functional(process, x, args, rate, key, paths) -> tuple[PathState, Array]:
+def forward_functional(process, x, args, rate, key, paths) -> tuple[PathState, Array]:
     """The end of forward paths from `x`, the exact kernel for the first step, with what they summed."""
     start_key, path_key = jr.split(key)
     ts = paths.times(process)[::-1]
@@ -289,10 +230,10 @@ def _run(terms, ts, x, args, solver):
     return jax.tree.map(lambda leaf: leaf[0], out.ys)
 
 
-def _log_terminal(process, x, s):
+def log_terminal(process, x, s):
     """The log-density of the noise that the data have become."""
     return jax.vmap(lambda x: Equilibrium().log_density(x / process.std(s)) - x.size * jnp.log(process.std(s)))(x)
 
 
-def _square(v):
+def squared_norm(v):
     return jnp.sum(v**2, tuple(range(1, v.ndim)))

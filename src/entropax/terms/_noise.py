@@ -6,10 +6,23 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..process import AbstractProcess
 from ._field import churn_at, Time
+
+
+_OFF_GRID = (
+    "A step of the solve is not a cell of the grid `ts` of its `GridBrownianPath`, which has increments over those "
+    "only. Give the solve `t0=ts[0]`, `t1=ts[-1]` and `stepsize_controller=diffrax.StepTo(ts)` with the same `ts`; for "
+    "other or adaptive steps, give the terms a `diffrax.VirtualBrownianTree`."
+)
+_BACKWARDS = (
+    "A stochastic Runge–Kutta solver of Diffrax was run from `t0` to a smaller `t1`, and in that direction they go "
+    "wrong. Solve in increasing time: the reverse SDE has the clock t = T − s, from t0 = T − s_max to t1 = T − s_min."
+)
 
 
 class GridBrownianPath(dfx.AbstractBrownianPath):
@@ -17,8 +30,7 @@ class GridBrownianPath(dfx.AbstractBrownianPath):
 
     It has no tree to walk, so that a solve costs what a hand-written scan does, and it can be differentiated in
     reverse. The steps of the solve must be the cells of the grid: give it the times that
-    `stepsize_controller=diffrax.StepTo(ts)` is given. An increment over anything else is NaN, never a wrong draw. For
-    adaptive steps there is [`diffrax.VirtualBrownianTree`][].
+    `stepsize_controller=diffrax.StepTo(ts)` is given. For adaptive steps there is [`diffrax.VirtualBrownianTree`][].
 
     **Arguments:**
 
@@ -27,6 +39,9 @@ class GridBrownianPath(dfx.AbstractBrownianPath):
     - `shape`: of an increment; that of the state, with its batch axis.
     - `levy_area`: `diffrax.BrownianIncrement`, or `diffrax.SpaceTimeLevyArea`, which is what Diffrax's stochastic
         Runge–Kutta solvers ask for.
+
+    **Raises:** `ValueError` for times that do not increase; a runtime error, by [`equinox.error_if`][], in a solve
+        whose steps are not the cells.
     """
 
     ts: Float[Array, " times"]
@@ -47,6 +62,8 @@ class GridBrownianPath(dfx.AbstractBrownianPath):
             raise ValueError(
                 f"`levy_area` must be diffrax.BrownianIncrement or diffrax.SpaceTimeLevyArea; got {levy_area.__name__}."
             )
+        if not isinstance(ts, Tracer):
+            _check_increasing(np.asarray(ts))
         self.ts, self.key, self.shape, self.levy_area = ts, key, shape, levy_area
 
     @property
@@ -68,7 +85,9 @@ class GridBrownianPath(dfx.AbstractBrownianPath):
         width = ts[cell + 1] - ts[cell]
         # Diffrax's own arithmetic on times costs some units in the last place of T.
         slack = 1e-3 * width + 8 * jnp.finfo(ts.dtype).eps * jnp.max(jnp.abs(ts))
-        step = jnp.where(jnp.abs(step - width) <= slack, step, jnp.nan)
+        on_grid = jnp.abs(step - width) <= slack
+        # NaN for those who turn errors off: never a wrong draw.
+        step = eqx.error_if(jnp.where(on_grid, step, jnp.nan), ~on_grid, _OFF_GRID)
         increment_key, area_key = jr.split(jr.fold_in(self.key, cell))
         w = jnp.sqrt(step) * jr.normal(increment_key, self.shape, ts.dtype)
         if not use_levy:
@@ -88,6 +107,9 @@ class IsotropicNoise(dfx.AbstractTerm):
 
     - `scale`: $\sigma$, a function of the time of the solve.
     - `path`: [`entropax.terms.GridBrownianPath`][] or any Brownian path of Diffrax.
+
+    **Raises:** under Diffrax's stochastic Runge–Kutta solvers, `ValueError` where the path has no space-time Lévy area,
+        and a runtime error, by [`equinox.error_if`][], from `t0` to a smaller `t1`, where they would go wrong.
     """
 
     scale: Callable[[Time], Array]
@@ -98,10 +120,45 @@ class IsotropicNoise(dfx.AbstractTerm):
         return self.scale(t)
 
     def contr(self, t0, t1, **kwargs):
-        return self.path.evaluate(t0, t1, **kwargs)
+        increment = self.path.evaluate(t0, t1, **kwargs)
+        if kwargs.get("use_levy", False) and not isinstance(increment, dfx.AbstractSpaceTimeLevyArea):
+            # Diffrax's own message names neither the solver, which a term cannot see either, nor the argument.
+            raise ValueError(
+                "The solver asks for a space-time Lévy area, as SEA, SRA1, ShARK, SPaRK, GeneralShARK and SlowRK do, "
+                f"and the {type(self.path).__name__} has `levy_area` = {type(increment).__name__}, without one: give "
+                "it `levy_area=diffrax.SpaceTimeLevyArea`, or solve with diffrax.Euler, diffrax.Heun or a Milstein one."
+            )
+        if isinstance(increment, dfx.SpaceTimeLevyArea):
+            return _Onwards(increment)
+        return increment
 
     def prod(self, vf, control):
         return jax.tree.map(lambda increment: vf * increment, control)
+
+
+class _Onwards(dfx.AbstractSpaceTimeLevyArea):
+    """A Brownian increment with its area that is not to be had in decreasing time.
+
+    Solving so, Diffrax asks for the increment over the same cell and then takes its negative, and that of `dt` and of
+    the area, whose sign should stay (patrick-kidger/diffrax#598). The sign of `dt` is all that tells the two apart.
+    """
+
+    area: dfx.SpaceTimeLevyArea
+
+    def __init__(self, area: dfx.SpaceTimeLevyArea):
+        self.area = area
+
+    @property
+    def dt(self):
+        return self.area.dt
+
+    @property
+    def W(self):
+        return eqx.error_if(self.area.W, jax.tree.leaves(self.dt)[0] < 0, _BACKWARDS)
+
+    @property
+    def H(self):
+        return self.area.H
 
 
 class ForwardScale(eqx.Module):
@@ -133,3 +190,14 @@ class ReverseScale(eqx.Module):
     def __call__(self, t: Time) -> Float[Array, ""]:
         s = self.process.T - t
         return churn_at(self.churn, self.process, s) * jnp.sqrt(self.process.diffusion_squared(s))
+
+
+def _check_increasing(ts):
+    increases = np.diff(ts) > 0
+    if not increases.all():
+        i = int(np.argmin(increases))
+        raise ValueError(
+            f"`ts` must increase; got ts[{i}] = {ts[i]}, ts[{i + 1}] = {ts[i + 1]}. Solves run in increasing time, "
+            "reverse ones in t = T − s: give `process.T - uniform_in_log_snr(...)`. Times that fall together are too "
+            "close for their dtype: give fewer steps, or a later `s_min`."
+        )

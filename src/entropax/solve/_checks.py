@@ -1,0 +1,34 @@
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+from jaxtyping import Array, Float, PyTree
+
+from ..denoiser import AbstractDenoiser
+
+
+def check_denoiser(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
+    """Refuses samples that are not finite, conditions that are not one for each, and a denoiser that returns another
+    shape than it is given, which would be broadcast."""
+    _check_samples(x, y)
+    shape = jax.eval_shape(denoiser, x[0], jnp.zeros((), x.dtype), jax.tree.map(lambda leaf: leaf[0], y)).shape
+    if shape != x.shape[1:]:
+        raise ValueError(f"`denoiser` must return the shape of its input, {x.shape[1:]}; it returns {shape}.")
+
+
+def check_control(control: Callable, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
+    """Refuses such samples, and a control that returns another shape than the batch it is given."""
+    _check_samples(x, y)
+    shape = jax.eval_shape(control, jnp.ones((), x.dtype), x, y).shape
+    if shape != x.shape:
+        raise ValueError(f"`control` must return the shape of its input, {x.shape}; it returns {shape}.")
+
+
+def _check_samples(x, y):
+    for leaf in jax.tree.leaves(y):
+        if leaf.shape[:1] != x.shape[:1]:
+            raise ValueError(f"`y` must hold as many samples as `x`, {x.shape[0]}; got shape {leaf.shape}.")
+    finite = jnp.all(jnp.isfinite(x))
+    if not isinstance(finite, Tracer) and not finite:
+        raise ValueError("`x` must be finite; it holds NaN or infinite entries.")
