@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array
 from scipy.special import ndtri
-from scipy.stats import norm
+from scipy.stats import norm, qmc
 
 import entropax as ex
 
@@ -113,6 +113,28 @@ def test_every_sample_in_the_plane(getkey):
     found = each(nll_of(mixture.denoiser()), x)
     errors = ex.bits_per_dim(found + mixture.log_prob(x), 2)
     np.testing.assert_allclose(errors, 0, atol=1e-3)
+
+
+class Sobol(eqx.Module):
+    """Sobol points and their mirror images, moved from node to node, for one sample that is repeated."""
+
+    def __call__(self, key: Array, batch: int, nodes: int, shape: tuple[int, ...], dtype) -> Array:
+        del key
+        points = qmc.Sobol(shape[0], rng=0).random(batch // 2)
+        shifts = np.random.default_rng(0).random((nodes, *shape))
+        noise = ndtri(np.clip((points[:, None] + shifts) % 1, 1e-9, 1 - 1e-9))
+        return jnp.asarray(np.concatenate([noise, -noise]), dtype)
+
+
+@pytest.mark.slow
+def test_every_sample_in_eight_dimensions(getkey):
+    mixture = ex.data.GaussianMixture.random(jr.key(1), num_components=4, dim=8, box=2.0, std=0.4)
+    (x, _), (others, _) = (mixture.sample(getkey(), num) for num in (4, 20_000))
+    estimand = nll_of(mixture.denoiser(), baseline=ex.Gaussian.fit(others))
+    integrator = ex.Integrator(nodes=ex.GaussLegendre(panels=8, order=6), noise=Sobol(), chunk=10**9)
+    for sample, exact in zip(x, -mixture.log_prob(x)):
+        found = estimand(x=jnp.tile(sample, (2**16, 1)), key=jr.key(0), integrator=integrator)
+        assert abs(ex.bits_per_dim(float(found.value - exact), 8)) < 1e-3
 
 
 @pytest.mark.parametrize("std", [1.0, 0.1, 0.01, 1 / 256])
