@@ -28,7 +28,13 @@ SOLVERS = (
     dfx.SPaRK(),
 )
 S_MIN = 1e-3
-every_solver = pytest.mark.parametrize("solver", SOLVERS, ids=lambda solver: type(solver).__name__)
+# Those whose kind another one of them stands for.
+LONG = dfx.EulerHeun, dfx.GeneralShARK, dfx.SlowRK, dfx.SPaRK, dfx.StratonovichMilstein
+every_solver = pytest.mark.parametrize(
+    "solver",
+    [pytest.param(solver, marks=[pytest.mark.slow] if isinstance(solver, LONG) else []) for solver in SOLVERS],
+    ids=lambda solver: type(solver).__name__,
+)
 
 
 def solve(terms, solver, ts, start, args=None):
