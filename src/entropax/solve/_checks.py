@@ -11,21 +11,28 @@ from ..denoiser import AbstractDenoiser
 def check_denoiser(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
     """Refuses samples that are not finite, conditions that are not one for each, and a denoiser that returns another
     shape than it is given, which would be broadcast."""
-    _check_samples(x, y)
-    shape = jax.eval_shape(denoiser, x[0], jnp.zeros((), x.dtype), jax.tree.map(lambda leaf: leaf[0], y)).shape
-    if shape != x.shape[1:]:
-        raise ValueError(f"`denoiser` must return the shape of its input, {x.shape[1:]}; it returns {shape}.")
+    check_samples(x, y)
+    predict = lambda z, y: check_shape(denoiser(z, jnp.zeros((), x.dtype), y), z)
+    jax.eval_shape(predict, x[0], jax.tree.map(lambda leaf: leaf[0], y))
+
+
+def check_shape(prediction: Array, z: Float[Array, "*shape"]) -> Array:
+    """The prediction of a denoiser, refused where its shape is not that of the state."""
+    if prediction.shape != z.shape:
+        raise ValueError(f"`denoiser` must return the shape of its input, {z.shape}; it returns {prediction.shape}.")
+    return prediction
 
 
 def check_control(control: Callable, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
     """Refuses such samples, and a control that returns another shape than the batch it is given."""
-    _check_samples(x, y)
+    check_samples(x, y)
     shape = jax.eval_shape(control, jnp.ones((), x.dtype), x, y).shape
     if shape != x.shape:
         raise ValueError(f"`control` must return the shape of its input, {x.shape}; it returns {shape}.")
 
 
-def _check_samples(x, y):
+def check_samples(x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
+    """Refuses samples that are not finite, and conditions that are not one for each."""
     for leaf in jax.tree.leaves(y):
         if leaf.shape[:1] != x.shape[:1]:
             raise ValueError(f"`y` must hold as many samples as `x`, {x.shape[0]}; got shape {leaf.shape}.")

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from ..denoiser import AbstractDenoiser, Equilibrium, noise, signal
 from ..process import AbstractProcess
-from ._checks import check_denoiser
+from ._checks import check_samples, check_shape
 from ._divergence import AbstractDivergence, ExactDivergence
 
 
@@ -89,7 +89,7 @@ def log_density(
         Chen et al., Neural ordinary differential equations (2018); Song et al., Score-based generative modeling through
         SDEs (2021), Eq. (39); the paper's Eq. (63) is its flow.
     """
-    check_denoiser(denoiser, x, y)
+    check_samples(x, y)
     if key is None:
         if not isinstance(divergence, ExactDivergence):
             raise ValueError(f"`key` is needed for a divergence that is random, {type(divergence).__name__}.")
@@ -119,12 +119,13 @@ def log_density(
 def _solve(denoiser, samples, low, high, divergence, solver, controller, max_steps):
     def one(x, y, key):
         probes = divergence.probes(key, x)
+        predict = lambda z, log_snr: check_shape(denoiser(z, log_snr, y), z)
 
         def field(t, state, args):
             # Solves run in increasing time: t = −λ.
             z, _ = state
             b = noise(-t)
-            flow = lambda z: -0.5 * b * (b * z - denoiser(z, -t, y))
+            flow = lambda z: -0.5 * b * (b * z - predict(z, -t))
             return divergence(flow, z, probes)
 
         start = signal(high) * x
@@ -142,9 +143,9 @@ def _solve(denoiser, samples, low, high, divergence, solver, controller, max_ste
         assert out.ys is not None
         z, total = (leaf[0] for leaf in out.ys)
         # ‖ε̂‖² − √b ∇·ε̂ is Σ/μ² times ‖s‖² + ∇·s.
-        eps, spread = divergence(lambda z: denoiser(z, high, y), start, probes)
+        eps, spread = divergence(lambda z: predict(z, high), start, probes)
         truncation = -0.5 * (jnp.sum(eps**2) - noise(high) * spread)
-        remainder = _beyond_equilibrium(lambda z: denoiser(z, low, y), z, low, divergence, probes)
+        remainder = _beyond_equilibrium(lambda z: predict(z, low), z, low, divergence, probes)
         value = Equilibrium().log_density(z) + remainder + total + x.size * jnp.log(signal(high)) + truncation
         failed = (out.result != dfx.RESULTS.successful) | ~jnp.isfinite(value)
         return value, truncation, remainder, out.stats["num_steps"], failed
