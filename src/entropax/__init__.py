@@ -5,7 +5,10 @@ import importlib.metadata
 from . import data as data, nn as nn, parallel as parallel, solve as solve, terms as terms
 from .denoiser import (
     AbstractDenoiser as AbstractDenoiser,
+    AbstractGuided as AbstractGuided,
+    Composed as Composed,
     ConditionalGaussian as ConditionalGaussian,
+    Conditioned as Conditioned,
     denoised_mean as denoised_mean,
     diffuse as diffuse,
     Empirical as Empirical,
@@ -20,12 +23,16 @@ from .denoiser import (
     Given as Given,
     Grid as Grid,
     GridPosterior as GridPosterior,
+    Guided as Guided,
     HardRounding as HardRounding,
+    Interval as Interval,
     LearnedProduct as LearnedProduct,
     Neural as Neural,
     noise_matching as noise_matching,
     Parameterisation as Parameterisation,
+    predictions as predictions,
     Product as Product,
+    Rescaled as Rescaled,
     score as score,
     score_matching as score_matching,
     SoftRounding as SoftRounding,
@@ -94,13 +101,21 @@ from .process import (
     Brownian as Brownian,
     change_clock as change_clock,
     Cosine as Cosine,
+    LogSNR as LogSNR,
     NoiseRatio as NoiseRatio,
     StraightLine as StraightLine,
     SubVariancePreserving as SubVariancePreserving,
     VarianceExploding as VarianceExploding,
     VariancePreserving as VariancePreserving,
 )
-from .solve import log_density as log_density
+from .solve import (
+    decode as decode,
+    encode as encode,
+    log_density as log_density,
+    sample as sample,
+    Sampler as Sampler,
+    trajectory as trajectory,
+)
 from .train import (
     Checkpoints as Checkpoints,
     denoising_loss as denoising_loss,

@@ -1,5 +1,6 @@
 from ._base import (
     AbstractDenoiser as AbstractDenoiser,
+    Conditioned as Conditioned,
     diffuse as diffuse,
     Given as Given,
     noise as noise,
@@ -20,6 +21,13 @@ from ._gaussian import (
     Equilibrium as Equilibrium,
     Gaussian as Gaussian,
 )
+from ._guidance_weights import Interval as Interval
+from ._guided import (
+    AbstractGuided as AbstractGuided,
+    Composed as Composed,
+    Guided as Guided,
+    Rescaled as Rescaled,
+)
 from ._inputs import FourierFeatures as FourierFeatures, Standardising as Standardising, Whitening as Whitening
 from ._mixture import Empirical as Empirical, GaussianMixture as GaussianMixture
 from ._neural import (
@@ -31,4 +39,5 @@ from ._neural import (
     score_matching as score_matching,
     velocity_matching as velocity_matching,
 )
+from ._predictions import predictions as predictions
 from ._product import LearnedProduct as LearnedProduct, Product as Product

@@ -78,6 +78,37 @@ class Unconditional(AbstractDenoiser):
         return self.denoiser(z, log_snr, None)
 
 
+class Conditioned(AbstractDenoiser):
+    r"""A denoiser whose condition is fixed: $\hat\varepsilon(z, \lambda, y)$ with the `y` that it was made with,
+    whatever it is called with.
+
+    As the `reference` of [`entropax.Guided`][] it is what guidance leads away from, a negative prompt.
+
+    **Arguments:**
+
+    - `denoiser`: the denoiser to call.
+    - `y`: its condition, of one sample; arrays of it may be traced.
+    """
+
+    denoiser: AbstractDenoiser
+    y: PyTree
+
+    def __init__(self, denoiser: AbstractDenoiser, y: PyTree | None):
+        self.denoiser = denoiser
+        # Arrays, so that compiled code serves all conditions.
+        self.y = jax.tree.map(jnp.asarray, y)
+
+    @property
+    def log_snr_range(self) -> tuple[float, float]:
+        return self.denoiser.log_snr_range
+
+    def __call__(
+        self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
+    ) -> Float[Array, "*shape"]:
+        del y
+        return self.denoiser(z, log_snr, self.y)
+
+
 class Given(AbstractDenoiser):
     r"""A denoiser that hears a part of the condition: $\hat\varepsilon(z, \lambda, \mathrm{select}(y))$. Where there
     is no condition there is none to select from: `y=None` remains what it is.

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ._base import AbstractDenoiser, diffuse
+from ._predictions import predictions
 
 
 # Where bins are laid if no member says where it can be trusted.
@@ -109,11 +110,17 @@ class Ensemble(AbstractDenoiser):
     def __call__(
         self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, "*shape"]:
-        place = jnp.searchsorted(jnp.asarray(self.edges[1:-1], log_snr.dtype), log_snr, side="right")
-        # Not `lax.switch`: under `jax.vmap` it would give every noise level a copy of all weights.
-        asked = sorted(set(self.choice))
-        which = jnp.asarray([asked.index(k) for k in self.choice])[place]
-        return jax.lax.select_n(which, *(self.denoisers[k](z, log_snr, y) for k in asked))
+        return predictions(self, z, log_snr, (y,))[0]
+
+
+@predictions.register(Ensemble)
+def _(denoiser, z, log_snr, conditions):
+    place = jnp.searchsorted(jnp.asarray(denoiser.edges[1:-1], log_snr.dtype), log_snr, side="right")
+    # Not `lax.switch`: under `jax.vmap` it would give every noise level a copy of all weights.
+    asked = sorted(set(denoiser.choice))
+    which = jnp.asarray([asked.index(k) for k in denoiser.choice])[place]
+    members = [predictions(denoiser.denoisers[k], z, log_snr, conditions) for k in asked]
+    return tuple(jax.lax.select_n(which, *of_members) for of_members in zip(*members))
 
 
 @eqx.filter_jit

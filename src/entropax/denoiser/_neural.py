@@ -5,8 +5,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from ..nn import AbstractConditionalNetwork
 from ._base import AbstractDenoiser, noise, signal, Zero
 from ._gaussian import ConditionalGaussian, Equilibrium, Gaussian
+from ._predictions import predictions
 
 
 class Neural(AbstractDenoiser):
@@ -22,6 +24,7 @@ class Neural(AbstractDenoiser):
     **Arguments:**
 
     - `net`: a module `net(z, log_snr, y) -> array like z`, unbatched; `y=None` asks for the unconditional prediction.
+        An [`entropax.nn.AbstractConditionalNetwork`][] answers for several conditions in one batch.
     - `baseline`: a denoiser; not trained.
     - `scale`: a function of $\lambda$.
     - `normalise`: a function of $z$ and $\lambda$ that brings the network's inputs to order one whatever the units of
@@ -49,6 +52,29 @@ class Neural(AbstractDenoiser):
 
 def _fixed(leaf):
     return jax.lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf
+
+
+@predictions.register(Neural)
+def _(denoiser, z, log_snr, conditions):
+    baseline, normalise = jax.tree.map(_fixed, (denoiser.baseline, denoiser.normalise))
+    net, seen, scale = denoiser.net, normalise(z, log_snr), denoiser.scale(log_snr)
+    if isinstance(net, AbstractConditionalNetwork) and len(conditions) > 1:
+        # The state is shared: what the network makes of it alone is made once.
+        embeddings = jax.tree.map(_stack, *map(net.embed, conditions))
+        outputs = eqx.filter_vmap(net.trunk, in_axes=(None, None, eqx.if_array(0)))(seen, log_snr, embeddings)
+    else:
+        outputs = [net(seen, log_snr, y) for y in conditions]
+    return tuple(
+        prediction + scale * output
+        for prediction, output in zip(predictions(baseline, z, log_snr, conditions), outputs)
+    )
+
+
+def _stack(*leaves):
+    # A number that all conditions have in common remains one, known while tracing.
+    if not any(map(eqx.is_array, leaves)) and len(set(leaves)) == 1:
+        return leaves[0]
+    return jnp.stack([jnp.asarray(leaf) for leaf in leaves])
 
 
 def _one(log_snr):

@@ -6,3 +6,4 @@ from ._condition import (
     VectorCondition as VectorCondition,
 )
 from ._mlp import log_snr_features as log_snr_features, MLP as MLP
+from ._network import AbstractConditionalNetwork as AbstractConditionalNetwork

@@ -20,11 +20,12 @@ class Embedding(NamedTuple):
     **Arguments:**
 
     - `vector`: what is added to its input.
-    - `contrast`: the share of its difference weights that are added to the shared ones.
+    - `contrast`: the share of its difference weights that are added to the shared ones: 0 or 1, an array of one
+        of them where conditions that differ in it are asked for together.
     """
 
     vector: Float[Array, " width"]
-    contrast: int
+    contrast: int | Array
 
 
 class AbstractCondition(eqx.Module):
@@ -95,7 +96,8 @@ class LabelCondition(AbstractCondition):
 
     **Arguments:**
 
-    - `classes`: how many labels there are, `0, ..., classes - 1`.
+    - `classes`: how many labels there are, `0, ..., classes - 1`. The embedding of any other is NaN: a label that the
+        network has never seen is not taken for the nearest one that it has.
     - `width`: of the embedding.
     - `key`: for the initialisation.
     """
@@ -110,4 +112,8 @@ class LabelCondition(AbstractCondition):
         self.width = width
 
     def __call__(self, y: Int[Array, ""] | None) -> Embedding:
-        return Embedding(self.null if y is None else self.tokens[y], 0)
+        if y is None:
+            return Embedding(self.null, 0)
+        token = self.tokens.at[y].get(mode="fill", fill_value=jnp.nan)
+        # A negative index would count from the end.
+        return Embedding(jnp.where(y >= 0, token, jnp.nan), 0)

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ._condition import AbstractCondition
+from ._condition import AbstractCondition, Embedding
+from ._network import AbstractConditionalNetwork
 
 
 _FREQUENCIES = 16
@@ -41,11 +42,11 @@ class _Block(eqx.Module):
         self.modulation = eqx.nn.Linear(2 * _FEATURES, 2 * width, key=modulation_key)
 
     def __call__(self, h, features):
-        scale, shift = jnp.split(self.modulation(features), 2)
-        return h + self.linear(jax.nn.silu(h * (1 + scale) + shift))
+        scale, shift = jnp.split(_affine(self.modulation, features), 2)
+        return h + _affine(self.linear, jax.nn.silu(h * (1 + scale) + shift))
 
 
-class MLP(eqx.Module):
+class MLP(AbstractConditionalNetwork):
     r"""A residual network that never squashes its input: with $h_0$ affine in $z$ and in the condition,
 
     $$h_{l+1} = h_l + W_l\,\mathrm{silu}\bigl((1 + a_l(\lambda))\,h_l + b_l(\lambda)\bigr), \qquad
@@ -96,22 +97,33 @@ class MLP(eqx.Module):
         self.linear = jnp.zeros((2, _KNOTS + 2, dim, width))
         self.log_snr_range = log_snr_range
 
-    def __call__(
-        self, z: Float[Array, " inputs"], log_snr: Float[Array, ""], y: PyTree | None = None
+    def embed(self, y: PyTree | None) -> Embedding:
+        return self.condition(y)
+
+    def trunk(
+        self, z: Float[Array, " inputs"], log_snr: Float[Array, ""], embedding: Embedding
     ) -> Float[Array, " dim"]:
-        embedding, contrast = self.condition(y)
+        vector, contrast = embedding
+        # A number while it is known; an array where it differs between conditions that are asked for together.
+        contrast = contrast if isinstance(contrast, int) else contrast.astype(z.dtype)
         features = log_snr_features(log_snr)
         features = jnp.concatenate([features, contrast * features])
-        start = self.inputs(z) + embedding.astype(z.dtype)
+        start = _affine(self.inputs, z) + vector.astype(z.dtype)
         h = start
         for block in self.blocks:
             h = block(h, features)
         low, high = self.log_snr_range
         splines = _cubic_splines((_KNOTS - 1) * (log_snr - low) / (high - low))
         shared, difference = self.linear
-        return self.output(h) + splines @ ((shared + contrast * difference) @ start)
+        return _affine(self.output, h) + splines @ ((shared + contrast * difference) @ start)
 
 
 def _zero_linear(width: int, dim: int) -> eqx.nn.Linear:
     linear = eqx.nn.Linear(width, dim, key=jr.key(0))
     return jax.tree.map(jnp.zeros_like, linear)
+
+
+def _affine(linear: eqx.nn.Linear, vector: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+    # As `linear(vector)`, but mapped over a batch, and over conditions within it, the result has its axes in the order
+    # that the next layer wants them; `weight @ vector` would leave XLA to move them at each layer.
+    return vector @ linear.weight.T + linear.bias

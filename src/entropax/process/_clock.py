@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -56,6 +57,35 @@ class Brownian(AbstractProcess):
     @property
     def equilibrium_std(self) -> float:
         raise ValueError("Brownian has no equilibrium: its variance grows without bound.")
+
+
+class LogSNR(AbstractProcess):
+    r"""The clock in which time is the log-SNR, falling, $\lambda = \lambda_\mathrm{max} - s$, with the state $z$ in
+    variance-preserving units, which denoisers see:
+
+    $$\mu^2 = \mathrm{sigmoid}(\lambda), \qquad \Sigma = \mathrm{sigmoid}(-\lambda).$$
+
+    What every noise level adds to an integral over $\lambda$ is seen at a constant pace. It begins at
+    $\lambda_\mathrm{max}$, not at the data themselves.
+
+    **Arguments:**
+
+    - `highest`: $\lambda_\mathrm{max}$.
+    - `T`: the end time; it ends at $\lambda_\mathrm{max} - T$.
+    """
+
+    highest: float = 20.0
+    T: float = 40.0
+
+    def log_snr(self, s: Float[Array, ""]) -> Float[Array, ""]:
+        return self.highest - s
+
+    def log_mean(self, s: Float[Array, ""]) -> Float[Array, ""]:
+        return 0.5 * jax.nn.log_sigmoid(self.highest - s)
+
+    @property
+    def equilibrium_std(self) -> float:
+        return 1.0
 
 
 def change_clock(

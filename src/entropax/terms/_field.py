@@ -84,6 +84,8 @@ class ReverseDrift(AbstractField):
     - `process`: what diffuses the data.
     - `denoiser`: what knows the score.
     - `churn`: $\eta$, a number or a function of $\lambda$.
+    - `start`: the forward time at which $t = 0$; $T$ where it is not given. From `start=0.0`, $t = -s$, and times near
+        the data keep all their digits.
 
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (3) and (5), for $\eta = 1$.
@@ -91,10 +93,11 @@ class ReverseDrift(AbstractField):
 
     process: AbstractProcess
     denoiser: AbstractDenoiser
-    churn: float | Callable[[Array], Array] = 1.0
+    churn: float | Array | Callable[[Array], Array] = 1.0
+    start: float | None = None
 
     def __call__(self, t, x, y):
-        s = self.process.T - t
+        s = forward_time(self.process, self.start, t)
         strength = 0.5 * (1 + churn_at(self.churn, self.process, s) ** 2) * self.process.diffusion_squared(s)
         return strength * batched_score(self.process, self.denoiser, x, s, y) - self.process.drift_rate(s) * x
 
@@ -127,6 +130,13 @@ def batched_score(
     return jax.vmap(lambda x, y: score(process, denoiser, x, s, y))(x, y)
 
 
-def churn_at(churn: float | Callable[[Array], Array], process: AbstractProcess, s: Float[Array, ""]) -> Array | float:
+def forward_time(process: AbstractProcess, start: float | None, t: Time) -> Time:
+    """The forward time at a generative one."""
+    return (process.T if start is None else start) - t
+
+
+def churn_at(
+    churn: float | Array | Callable[[Array], Array], process: AbstractProcess, s: Float[Array, ""]
+) -> Array | float:
     """The churn at a forward time."""
     return churn(process.log_snr(s)) if callable(churn) else churn

@@ -11,7 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..process import AbstractProcess
-from ._field import churn_at, Time
+from ._field import churn_at, forward_time, Time
 
 
 _OFF_GRID = (
@@ -182,13 +182,15 @@ class ReverseScale(eqx.Module):
 
     - `process`: what diffuses the data.
     - `churn`: $\eta$, a number or a function of $\lambda$.
+    - `start`: the forward time at which $t = 0$; $T$ where it is not given.
     """
 
     process: AbstractProcess
-    churn: float | Callable[[Array], Array] = 1.0
+    churn: float | Array | Callable[[Array], Array] = 1.0
+    start: float | None = None
 
     def __call__(self, t: Time) -> Float[Array, ""]:
-        s = self.process.T - t
+        s = forward_time(self.process, self.start, t)
         return churn_at(self.churn, self.process, s) * jnp.sqrt(self.process.diffusion_squared(s))
 
 

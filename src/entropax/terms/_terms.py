@@ -31,7 +31,8 @@ def reverse(
     process: AbstractProcess,
     denoiser: AbstractDenoiser,
     path: dfx.AbstractBrownianPath,
-    churn: float | Callable[[Array], Array] = 1.0,
+    churn: float | Array | Callable[[Array], Array] = 1.0,
+    start: float | None = None,
 ) -> dfx.MultiTerm:
     r"""The reverse SDE in the generative time $t = T - s$, from noise to data: [`entropax.terms.ReverseDrift`][] with
     its noise. The conditions of the batch are Diffrax's `args`.
@@ -42,11 +43,12 @@ def reverse(
     - `denoiser`: what knows the score.
     - `path`: the noise, over the generative time $t$.
     - `churn`: $\eta$, a number or a function of $\lambda$.
+    - `start`: the forward time at which $t = 0$; $T$ where it is not given.
 
     **Returns:** terms for any SDE solver of Diffrax.
     """
-    drift = dfx.ODETerm(ReverseDrift(process, denoiser, churn))
-    return dfx.MultiTerm(drift, IsotropicNoise(ReverseScale(process, churn), path))
+    drift = dfx.ODETerm(ReverseDrift(process, denoiser, churn, start))
+    return dfx.MultiTerm(drift, IsotropicNoise(ReverseScale(process, churn, start), path))
 
 
 def probability_flow(process: AbstractProcess, denoiser: AbstractDenoiser) -> dfx.ODETerm:

@@ -1,0 +1,159 @@
+"""Where a sampler's steps lie: nodes in log-SNR, from noise to data."""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float
+
+from ..integral import Estimate
+from ..process import AbstractProcess
+
+
+class AbstractGrid(eqx.Module):
+    """How the steps of a sampler are spread over the noise levels. To add one, subclass this; or give any nodes as
+    [`entropax.solve.Nodes`][]."""
+
+    @abc.abstractmethod
+    def __call__(
+        self, process: AbstractProcess, low: Float[Array, ""], high: Float[Array, ""], steps: int
+    ) -> Float[Array, " nodes"]:
+        r"""The nodes.
+
+        **Arguments:**
+
+        - `process`: whose time a grid may be uniform in.
+        - `low`, `high`: $\lambda$ of the most and the least noise.
+        - `steps`: the number of steps.
+
+        **Returns:** increasing $\lambda$, shape `(steps + 1,)`.
+        """
+
+
+class UniformLogSNR(AbstractGrid):
+    r"""Equal steps of $\lambda$."""
+
+    def __call__(self, process, low, high, steps):
+        return jnp.linspace(low, high, steps + 1)
+
+
+class UniformTime(AbstractGrid):
+    r"""Equal steps of the process's own time $s$: what samplers of the first diffusion models did."""
+
+    def __call__(self, process, low, high, steps):
+        start, end = process.time(low), process.time(high)
+        return _between(jax.vmap(process.log_snr)(jnp.linspace(start, end, steps + 1)), low, high)
+
+
+class Karras(AbstractGrid):
+    r"""Equal steps of $(\sqrt\Sigma/\mu)^{1/\rho}$.
+
+    **Arguments:**
+
+    - `rho`: $\rho$; 7 in the reference. Towards infinity the steps become equal in $\lambda$, at 1 in the ratio itself.
+
+    **Raises:** `ValueError` unless `rho` is positive.
+
+    ??? cite "Source"
+        Karras et al., Elucidating the design space of diffusion-based generative models (2022), Eq. (5).
+    """
+
+    rho: float | Float[Array, ""] = 7.0
+
+    def __check_init__(self):
+        if not isinstance(self.rho, Tracer) and not self.rho > 0:
+            raise ValueError(f"`rho` must be positive; got {self.rho}.")
+
+    def __call__(self, process, low, high, steps):
+        # ratio = e^{-λ/2}.
+        roots = jnp.linspace(jnp.exp(-0.5 * low / self.rho), jnp.exp(-0.5 * high / self.rho), steps + 1)
+        return _between(-2 * self.rho * jnp.log(roots), low, high)
+
+
+class CosineGrid(AbstractGrid):
+    r"""Equal steps of the angle $\arctan(\sqrt\Sigma/\mu)$, the time of the cosine schedule.
+
+    ??? cite "Source"
+        Nichol and Dhariwal, Improved denoising diffusion probabilistic models (2021), Eq. (17).
+    """
+
+    def __call__(self, process, low, high, steps):
+        angles = jnp.linspace(jnp.arctan(jnp.exp(-0.5 * low)), jnp.arctan(jnp.exp(-0.5 * high)), steps + 1)
+        return _between(-2 * jnp.log(jnp.tan(angles)), low, high)
+
+
+class Entropic(AbstractGrid):
+    r"""Equal increments of entropy production: a step where a nat of information goes into the samples.
+
+    **Arguments:**
+
+    - `estimate`: an [`entropax.Estimate`][] with a profile, such as that of [`entropax.neural_entropy`][]; any rate
+        along $\lambda$ will do. What its profile does not cover is taken to have the rate at its end.
+
+    **Raises:** `ValueError` where it has no profile of one number a node.
+    """
+
+    log_snr: Float[Array, " nodes"]
+    rate: Float[Array, " nodes"]
+
+    def __init__(self, estimate: Estimate):
+        profile = estimate.profile
+        if profile is None or profile.rate.ndim != 1:
+            raise ValueError("`estimate` must have a profile of one rate at each node; got one without.")
+        self.log_snr, self.rate = profile.log_snr, profile.rate
+
+    def __call__(self, process, low, high, steps):
+        # A noisy rate may be zero or negative, where steps must not become infinite.
+        rate = jnp.maximum(self.rate, 1e-3 * jnp.max(self.rate))
+        fine = jnp.linspace(low, high, 64 * steps + 1)
+        density = jnp.interp(fine, self.log_snr, rate)
+        produced = jnp.concatenate([jnp.zeros_like(fine[:1]), jnp.cumsum(0.5 * (density[1:] + density[:-1]))])
+        return _between(jnp.interp(jnp.linspace(0, produced[-1], steps + 1), produced, fine), low, high)
+
+
+class Nodes(AbstractGrid):
+    r"""Nodes of one's own, such as those of a tabulated schedule. They say themselves where the sampler begins and ends
+    and how many steps it has.
+
+    **Arguments:**
+
+    - `log_snr`: $\lambda$, strictly increasing, shape `(steps + 1,)`.
+
+    **Raises:** `ValueError` where they are fewer than two, not finite, or do not increase.
+    """
+
+    log_snr: Float[Array, " nodes"]
+
+    def __init__(self, log_snr: Float[ArrayLike, " nodes"]):
+        self.log_snr = jnp.asarray(log_snr)
+        if self.log_snr.ndim != 1 or self.log_snr.size < 2:
+            raise ValueError(f"`log_snr` must hold two nodes or more along one axis; got shape {self.log_snr.shape}.")
+        check_increasing(self.log_snr)
+
+    def __call__(self, process, low, high, steps):
+        return self.log_snr
+
+
+def check_increasing(log_snr: Float[Array, " nodes"]) -> None:
+    """Refuses nodes that are not finite or do not increase."""
+    if isinstance(log_snr, Tracer):
+        return
+    values = np.asarray(log_snr)
+    if not np.isfinite(values).all():
+        place = int(np.argmin(np.isfinite(values)))
+        raise ValueError(f"The grid's `log_snr` must be finite; got {values[place]} at index {place}.")
+    rises = np.diff(values) > 0
+    if not rises.all():
+        i = int(np.argmin(rises))
+        raise ValueError(
+            f"The grid's `log_snr` must increase strictly, from noise to data; got {values[i]:g} at index {i} and "
+            f"{values[i + 1]:g} at index {i + 1}. Leave out duplicate nodes, or give fewer steps."
+        )
+
+
+def _between(nodes, low, high):
+    """The nodes, with ends that are what was asked for to the bit."""
+    return nodes.at[0].set(low).at[-1].set(high)

@@ -1,0 +1,283 @@
+from typing import Any
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jax.core import Tracer
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from ..denoiser import AbstractDenoiser, noise
+from ..parallel import shard
+from ..process import AbstractProcess
+from ..terms import GridBrownianPath, probability_flow, ProbabilityFlow, reverse, TimeReversed
+from ._checks import check_denoiser
+from ._evaluations import evaluations
+from ._sampler import Sampler
+
+
+class Samples(eqx.Module):
+    """What a sampler returns.
+
+    **Arguments:**
+
+    - `x`: the samples, shape `(batch, *shape)`.
+    - `evaluations`: how often the denoiser was asked for each, shape `(batch,)`: counted, see
+        [`entropax.solve.evaluations`][]. `None` for implicit solvers.
+    - `steps`: how many steps each took, those that were rejected included, shape `(batch,)`.
+    """
+
+    x: Float[Array, " batch *shape"]
+    evaluations: Int[Array, " batch"] | None
+    steps: Int[Array, " batch"]
+
+
+class Trajectory(eqx.Module):
+    r"""The states that a sampler passes through.
+
+    **Arguments:**
+
+    - `log_snr`: $\lambda$ at the nodes of its grid, increasing, shape `(nodes,)`.
+    - `z`: the states there in variance-preserving units, as denoisers see them, shape `(nodes, batch, *shape)`.
+    """
+
+    log_snr: Float[Array, " nodes"]
+    z: Float[Array, " nodes batch *shape"]
+
+
+def sample(
+    process: AbstractProcess,
+    denoiser: AbstractDenoiser,
+    shape: tuple[int, ...],
+    y: PyTree | None = None,
+    *,
+    key: PRNGKeyArray,
+    sampler: Sampler = Sampler(),
+) -> Samples:
+    r"""Draws samples by the reverse SDE or the probability flow of a denoiser, from noise at $\lambda(T)$ to data.
+
+    **Arguments:**
+
+    - `process`: says at which $\lambda$ the noise begins, and what its own clock is.
+    - `denoiser`: the model, guided or not.
+    - `shape`: `(batch, *shape)`.
+    - `y`: the conditions, a pytree with a leading axis of `batch`.
+    - `key`: all randomness. The same key gives the same initial noise under all samplers.
+    - `sampler`: the solver, its grid, its clock, its noise.
+
+    **Returns:** [`entropax.solve.Samples`][].
+
+    **Raises:** `ValueError` on conditions that do not match, labels that the model does not know, grids that do not
+        increase or leave what the denoiser can be trusted on; `RuntimeError` where a sample leaves all bounds or an
+        adaptive solve gives up.
+
+    ??? cite "Source"
+        Diffusion models are Kelly gamblers, Eqs. (3), (65); Song et al., Score-based generative modeling through SDEs
+        (2021).
+    """
+    latent_key, path_key = jr.split(key)
+    return decode(process, denoiser, jr.normal(latent_key, shape), y, key=path_key, sampler=sampler)
+
+
+def decode(
+    process: AbstractProcess,
+    denoiser: AbstractDenoiser,
+    latent: Float[Array, " batch *shape"],
+    y: PyTree | None = None,
+    *,
+    key: PRNGKeyArray | None = None,
+    sampler: Sampler = Sampler(),
+) -> Samples:
+    """What a sampler makes of given noise.
+
+    **Arguments:** as [`entropax.sample`][], but
+
+    - `latent`: the state at the most noise in variance-preserving units: draws of N(0, I), or what
+        [`entropax.encode`][] found.
+    - `key`: for a sampler with churn.
+
+    **Returns:**, **Raises:** as there; `ValueError` for churn without a key.
+    """
+    terms, ts, x, y = _begin(process, denoiser, latent, y, key, sampler)
+    if sampler.controller is None and not isinstance(sampler.solver, dfx.AbstractImplicitSolver):
+        end, failed = _fixed(terms, sampler.solver, ts, x, y)
+        steps = jnp.full(x.shape[0], ts.size - 1)
+    else:
+        controller = dfx.StepTo(ts) if sampler.controller is None else sampler.controller
+        end, failed, steps = _each(terms, sampler.solver, controller, ts, x, y, sampler.max_steps)
+    end = _finish(sampler.finish, sampler.time, denoiser, end, -ts[-1], y)
+    end = _checked(end, failed, sampler, ts)
+    return Samples(end, _evaluations(sampler, steps), steps)
+
+
+def trajectory(
+    process: AbstractProcess,
+    denoiser: AbstractDenoiser,
+    latent: Float[Array, " batch *shape"],
+    y: PyTree | None = None,
+    *,
+    key: PRNGKeyArray | None = None,
+    sampler: Sampler = Sampler(),
+) -> Trajectory:
+    """All states that [`entropax.decode`][] passes through on its way, with no last denoised mean.
+
+    **Arguments:** as there.
+
+    **Returns:** [`entropax.solve.Trajectory`][].
+
+    **Raises:** as there; `ValueError` for a sampler with a step-size controller, whose steps are no nodes of a grid.
+    """
+    if sampler.controller is not None:
+        raise ValueError("`sampler` must have a fixed grid for a trajectory: leave its `controller` out.")
+    terms, ts, x, y = _begin(process, denoiser, latent, y, key, sampler)
+    states = _checked(_path(terms, sampler.solver, ts, x, y), jnp.array(False), sampler, ts)
+    scales = jax.vmap(lambda t: _scale(sampler.time, -t))(ts)
+    z = states * scales.reshape(-1, *(1,) * x.ndim)
+    return Trajectory(jax.vmap(sampler.time.log_snr)(-ts), z)
+
+
+def encode(
+    process: AbstractProcess,
+    denoiser: AbstractDenoiser,
+    x: Float[Array, " batch *shape"],
+    y: PyTree | None = None,
+    *,
+    sampler: Sampler = Sampler(),
+) -> Float[Array, " batch *shape"]:
+    r"""The noise that the probability flow makes of data, from the least noise to the most: what
+    [`entropax.decode`][] takes back to them.
+
+    **Arguments:** as [`entropax.sample`][], but
+
+    - `x`: the data, taken for states at the least noise.
+    - `sampler`: one without churn; `finish` has no part in it.
+
+    **Returns:** states at the most noise in variance-preserving units; of data that the denoiser is exact for, draws of
+    $\mathcal{N}(0, I)$.
+
+    **Raises:** as [`entropax.sample`][]; `ValueError` for churn.
+
+    ??? cite "Source"
+        Song, Meng and Ermon, Denoising diffusion implicit models (2021), Sec. 4.3.
+    """
+    if sampler.noisy:
+        raise ValueError(
+            f"`sampler` must have no churn to encode with, as noise cannot be undone; got {sampler.churn}."
+        )
+    check_denoiser(denoiser, x, y)
+    clock = sampler.time
+    ts = sampler.times(sampler.nodes(process, denoiser))[::-1]
+    terms = probability_flow(clock, denoiser)
+    x, y = shard((x, y), sampler.mesh)
+    start = x * clock.mean_factor(ts[0])
+    if sampler.controller is None and not isinstance(sampler.solver, dfx.AbstractImplicitSolver):
+        end, failed = _fixed(terms, sampler.solver, ts, start, y)
+    else:
+        controller = dfx.StepTo(ts) if sampler.controller is None else sampler.controller
+        end, failed, _ = _each(terms, sampler.solver, controller, ts, start, y, sampler.max_steps)
+    return _checked(end, failed, sampler, ts) * _scale(clock, ts[-1])
+
+
+def _begin(process, denoiser, latent, y, key, sampler):
+    """Terms, times and the state they begin with, in the clock of the sampler, t = −s."""
+    check_denoiser(denoiser, latent, y)
+    clock = sampler.time
+    ts = -sampler.times(sampler.nodes(process, denoiser))
+    latent, y = shard((latent, y), sampler.mesh)
+    x = latent / _scale(clock, -ts[0])
+    if not sampler.noisy:
+        return dfx.ODETerm(TimeReversed(ProbabilityFlow(clock, denoiser), 0.0)), ts, x, y
+    if key is None:
+        raise ValueError("`key` is needed for a sampler with churn, which draws noise on its way.")
+    # As an array it is a number to compiled code, which then serves every churn.
+    churn: Any = sampler.churn if callable(sampler.churn) else jnp.asarray(sampler.churn, x.dtype)
+    if sampler.controller is None and not isinstance(sampler.solver, dfx.AbstractImplicitSolver):
+        path = GridBrownianPath(ts, key, x.shape)
+    else:
+        path = dfx.VirtualBrownianTree(
+            ts[0], ts[-1], 1e-3 * (ts[-1] - ts[-2]), (1, *x.shape[1:]), key, levy_area=dfx.SpaceTimeLevyArea
+        )
+    return reverse(clock, denoiser, path, churn, start=0.0), ts, x, y
+
+
+@eqx.filter_jit
+def _fixed(terms, solver, ts, x, y):
+    out = _solve(terms, solver, dfx.StepTo(ts), ts, x, y, ts.size - 1, dfx.SaveAt(t1=True))
+    assert out.ys is not None
+    return out.ys[0], out.result != dfx.RESULTS.successful
+
+
+@eqx.filter_jit
+def _path(terms, solver, ts, x, y):
+    out = _solve(terms, solver, dfx.StepTo(ts), ts, x, y, ts.size - 1, dfx.SaveAt(t0=True, steps=True))
+    assert out.ys is not None
+    return out.ys
+
+
+@eqx.filter_jit
+def _each(terms, solver, controller, ts, x, y, max_steps):
+    """A solve for every sample, with steps and noise of its own."""
+
+    def one(x, y, i):
+        own = terms
+        if isinstance(terms, dfx.MultiTerm):
+            own = eqx.tree_at(lambda t: t.terms[1].path.key, terms, jr.fold_in(terms.terms[1].path.key, i))
+        one = lambda leaf: leaf[None]
+        saveat = dfx.SaveAt(t1=True)
+        out = _solve(own, solver, controller, ts, one(x), jax.tree.map(one, y), max_steps, saveat)
+        assert out.ys is not None
+        return out.ys[0, 0], out.result != dfx.RESULTS.successful, out.stats["num_steps"]
+
+    end, failed, steps = jax.vmap(one)(x, y, jnp.arange(x.shape[0]))
+    return end, jnp.any(failed), steps
+
+
+def _solve(terms, solver, controller, ts, x, y, max_steps, saveat):
+    dt0 = None if isinstance(controller, dfx.StepTo) else ts[1] - ts[0]
+    return dfx.diffeqsolve(
+        terms,
+        solver,
+        ts[0],
+        ts[-1],
+        dt0,
+        x,
+        y,
+        stepsize_controller=controller,
+        max_steps=max_steps,
+        saveat=saveat,
+        throw=False,
+    )
+
+
+@eqx.filter_jit
+def _finish(finish, clock, denoiser, x, s, y):
+    if finish is None:
+        return x / clock.mean_factor(s)
+    return jax.vmap(lambda x, y: finish(clock, denoiser, x, s, y))(x, y)
+
+
+def _scale(clock, s):
+    """What turns states of a clock into variance-preserving units."""
+    return noise(clock.log_snr(s)) / clock.std(s)
+
+
+def _checked(x, failed, sampler, ts):
+    message = (
+        f"A sample left all bounds under {type(sampler.solver).__name__} in {ts.size - 1} steps, or an adaptive solve "
+        f"did not end in `max_steps` = {sampler.max_steps}: give more `steps`, another grid, a looser tolerance, less "
+        "guidance, or look at the denoiser there; labels that a model does not know make it so too."
+    )
+    failed = failed | ~jnp.all(jnp.isfinite(x))
+    if isinstance(failed, Tracer):
+        return eqx.error_if(x, failed, message)
+    if bool(failed):
+        raise RuntimeError(message)
+    return x
+
+
+def _evaluations(sampler, steps):
+    if isinstance(sampler.solver, dfx.AbstractImplicitSolver):
+        return None
+    once, each = evaluations(sampler.solver, noisy=sampler.noisy)
+    return once + int(sampler.finish is not None) + each * steps

@@ -1,0 +1,152 @@
+import math
+from collections.abc import Callable
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+from jax.sharding import Mesh
+from jaxtyping import Array, Float
+
+from ..denoiser import AbstractDenoiser, denoised_mean
+from ..process import AbstractProcess, NoiseRatio
+from ._evaluations import needs_noise, takes_noise
+from ._grids import AbstractGrid, check_increasing, Karras
+from ._multistep import AbstractMultistep, DPMSolverPlusPlus
+from ._multistep_sde import SDEDPMSolverPlusPlus
+
+
+# Where samplers end that are told of no end: noise of a thousandth of the data.
+_LEAST_NOISE = 14.0
+
+# A clock without end. The times of a solve are found from λ, so that it costs no digits.
+_NOISE_RATIO = NoiseRatio(T=1e6)
+
+
+class Sampler(eqx.Module):
+    r"""How samples are drawn: every part can be exchanged for any other.
+
+    **Arguments:**
+
+    - `solver`: any solver of Diffrax for ODEs or for SDEs with additive noise, or
+        [`entropax.solve.DPMSolverPlusPlus`][], [`entropax.solve.UniPC`][], [`entropax.solve.AdamsBashforth`][],
+        [`entropax.solve.SDEDPMSolverPlusPlus`][].
+    - `steps`: of a fixed grid; the first step of an adaptive solve is as long as its first one.
+    - `grid`: where they lie.
+    - `clock`: the process in whose time and units it is solved: the sampled process itself for its native clock,
+        [`entropax.LogSNR`][] for steps in $\lambda$; that of the noise-to-signal ratio ([`entropax.NoiseRatio`][])
+        where it is not given, in which [`diffrax.Euler`][] is DDIM and [`diffrax.Heun`][] the sampler of EDM.
+    - `churn`: $\eta$ of the reverse SDE, a number or a function of $\lambda$; 0 is the probability flow.
+    - `controller`: a step-size controller of Diffrax, for adaptive solves: every sample has steps of its own.
+    - `log_snr_range`: $\lambda$ of the most and the least noise. Where it is not given, from that of the process at $T$
+        to 14, within what the denoiser can be trusted on.
+    - `finish`: what is made of the last state, `finish(process, denoiser, x, s, y)`: its denoised mean, which costs one
+        evaluation, or nothing at all for `None`.
+    - `max_steps`: after how many an adaptive solve gives up.
+    - `mesh`: the devices that the batch is spread over, as of [`entropax.parallel.make_mesh`][].
+
+    **Raises:** `ValueError` where parts do not fit: a solver for SDEs without churn, one for ODEs with it, a multistep
+        solver with a controller or another clock, fewer steps than one, churn that is negative or not finite.
+    """
+
+    solver: dfx.AbstractSolver = DPMSolverPlusPlus(2)
+    steps: int = eqx.field(default=20, static=True)
+    grid: AbstractGrid = Karras()
+    clock: AbstractProcess | None = None
+    churn: float | Float[Array, ""] | Callable[[Array], Array] = 0.0
+    controller: dfx.AbstractStepSizeController | None = None
+    log_snr_range: tuple[float, float] | None = None
+    finish: Callable | None = denoised_mean
+    max_steps: int = eqx.field(default=4096, static=True)
+    mesh: Mesh | None = eqx.field(default=None, static=True)
+
+    def __check_init__(self):
+        name = type(self.solver).__name__
+        if self.steps < 1:
+            raise ValueError(f"`steps` must be positive; got {self.steps}.")
+        _check_churn(self.churn)
+        if needs_noise(self.solver) and not takes_noise(self.solver):
+            raise ValueError(f"`solver` {name} is for a sum of two ODE terms, which a diffusion model is not.")
+        if needs_noise(self.solver) and not self.noisy:
+            raise ValueError(
+                f"`solver` {name} is for SDEs and `churn` is 0: give `churn=1.0`, or a solver for ODEs such as "
+                "DPMSolverPlusPlus() or diffrax.Heun()."
+            )
+        if self.noisy and not takes_noise(self.solver):
+            raise ValueError(
+                f"`solver` {name} is for ODEs and `churn` is {self.churn}: give `churn=0.0`, or a solver for SDEs such "
+                "as SDEDPMSolverPlusPlus() or diffrax.ShARK()."
+            )
+        if isinstance(self.solver, (AbstractMultistep, SDEDPMSolverPlusPlus)):
+            if self.controller is not None:
+                raise ValueError(
+                    f"`solver` {name} is a multistep one and has no error estimate: leave `controller` out, or give a "
+                    "Runge-Kutta solver such as diffrax.Tsit5()."
+                )
+            native = isinstance(self.solver, AbstractMultistep) and not self.solver.needs_noise_ratio
+            if not native and not isinstance(self.clock, NoiseRatio | None):
+                raise ValueError(
+                    f"`solver` {name} is for the clock of the noise-to-signal ratio; got `clock` "
+                    f"{type(self.clock).__name__}. Leave `clock` out, or give another solver."
+                )
+
+    @property
+    def noisy(self) -> bool:
+        """Whether it draws from an SDE; a churn that is traced, or a function, counts as one that is not zero."""
+        return isinstance(self.churn, Tracer) or callable(self.churn) or bool(self.churn != 0)
+
+    @property
+    def time(self) -> AbstractProcess:
+        """The process in whose time and units it is solved."""
+        return _NOISE_RATIO if self.clock is None else self.clock
+
+    def nodes(self, process: AbstractProcess, denoiser: AbstractDenoiser) -> Float[Array, " nodes"]:
+        r"""The $\lambda$ of its grid for a process and a denoiser, from noise to data.
+
+        **Raises:** `ValueError` where they do not increase, or lie beyond what the denoiser is trusted on or the clock
+            reaches.
+        """
+        trusted = denoiser.log_snr_range
+        if self.log_snr_range is None:
+            low = jnp.maximum(process.log_snr(jnp.asarray(process.T)), trusted[0])
+            high = jnp.asarray(min(_LEAST_NOISE, trusted[1]))
+        else:
+            low, high = (jnp.asarray(end) for end in self.log_snr_range)
+        if not isinstance(low, Tracer) and not (jnp.isfinite(low) & jnp.isfinite(high) & (low < high)):
+            raise ValueError(f"`log_snr_range` must be two finite numbers that increase; got ({low}, {high}).")
+        # The grid follows the process but is no function of its parameters to derivatives.
+        nodes = jax.lax.stop_gradient(self.grid(process, low, high, self.steps))
+        check_increasing(nodes)
+        if not isinstance(nodes, Tracer):
+            self._check_reach(float(nodes[0]), float(nodes[-1]), trusted)
+        return nodes
+
+    def _check_reach(self, first, last, trusted):
+        if first < trusted[0] - 1e-3 or last > trusted[1] + 1e-3:
+            raise ValueError(
+                f"The grid runs from λ = {first:.3f} to {last:.3f}, and the denoiser can be trusted on "
+                f"({trusted[0]:.3f}, {trusted[1]:.3f}): give a `log_snr_range` within it."
+            )
+        end, start = (float(self.time.log_snr(jnp.asarray(s))) for s in (self.time.T, 0.0))
+        if first < end - 1e-3 or last > start:
+            raise ValueError(
+                f"The grid runs from λ = {first:.3f} to {last:.3f}, and `clock` {type(self.time).__name__} reaches "
+                f"from {end:.3f} to {start:.3f}: give it another `T`, or another `log_snr_range`."
+            )
+
+    def times(self, nodes: Float[Array, " nodes"]) -> Float[Array, " nodes"]:
+        """The times of its clock at the nodes, decreasing."""
+        return _times(self.time, nodes)
+
+
+@eqx.filter_jit
+def _times(clock, nodes):
+    return jax.vmap(clock.time)(nodes)
+
+
+def _check_churn(churn):
+    if callable(churn) or isinstance(churn, Tracer):
+        return
+    if not math.isfinite(churn) or churn < 0:
+        raise ValueError(f"`churn` must be finite and not negative; got {churn}.")
