@@ -85,6 +85,8 @@ class VectorCondition(AbstractCondition):
     def __call__(self, y: PyTree | None) -> Embedding:
         if y is None:
             return Embedding(self.null, 0)
+        if jnp.shape(y) != self.mean.shape:
+            raise ValueError(f"`y` must have shape {self.mean.shape} for each sample; got {jnp.shape(y)}.")
         mean, whiten = jax.lax.stop_gradient((self.mean, self.whiten))
         return Embedding(self.linear(whiten @ (y - mean)), 1)
 

@@ -6,12 +6,14 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
 from ..denoiser import AbstractDenoiser
+from ..nn import LabelCondition
 
 
 def check_denoiser(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
-    """Refuses samples that are not finite, conditions that are not one for each, and a denoiser that returns another
-    shape than it is given, which would be broadcast."""
+    """Refuses samples that are not finite, conditions that are not one for each, labels that a network does not know,
+    and a denoiser that returns another shape than it is given, which would be broadcast."""
     check_samples(x, y)
+    _check_labels(denoiser, y)
     predict = lambda z, y: check_shape(denoiser(z, jnp.zeros((), x.dtype), y), z)
     jax.eval_shape(predict, x[0], jax.tree.map(lambda leaf: leaf[0], y))
 
@@ -39,3 +41,15 @@ def check_samples(x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
     finite = jnp.all(jnp.isfinite(x))
     if not isinstance(finite, Tracer) and not finite:
         raise ValueError("`x` must be finite; it holds NaN or infinite entries.")
+
+
+def _check_labels(denoiser, y):
+    if not isinstance(y, jax.Array) or isinstance(y, Tracer) or not jnp.issubdtype(y.dtype, jnp.integer):
+        return
+    is_condition = lambda node: isinstance(node, LabelCondition)
+    for node in jax.tree.leaves(denoiser, is_leaf=is_condition):
+        if is_condition(node) and not bool(jnp.all((y >= 0) & (y < node.tokens.shape[0]))):
+            raise ValueError(
+                f"`y` must hold the labels 0 to {node.tokens.shape[0] - 1} that the network was made for; got labels "
+                f"from {int(jnp.min(y))} to {int(jnp.max(y))}."
+            )
