@@ -1,6 +1,7 @@
 from ._arrays import load_arrays as load_arrays
 from ._cubature import cubature as cubature
 from ._digits import digits as digits
+from ._guided_gaussian import GuidedGaussian as GuidedGaussian
 from ._joint_gaussian import JointGaussian as JointGaussian
 from ._mixture import GaussianMixture as GaussianMixture
 from ._planar import (

@@ -1,4 +1,5 @@
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -7,8 +8,11 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float32, Float64, PRNGKeyArray
 
 from ..denoiser import ConditionalGaussian, Gaussian
+from ..process import AbstractProcess
 from . import _spectra
 from ._checks import check_covariance, check_matrix, check_positive
+from ._draws import standard_normal
+from ._guided_gaussian import GuidedGaussian
 from ._rates import DivergenceRate, LogRatioRate
 from ._spectra import LogSNR, Values
 
@@ -16,11 +20,6 @@ from ._spectra import LogSNR, Values
 # The least of the leading standard draws |N(0, 1)| of `flattened`: none of them is to
 # be flat by accident.
 _LEAST_DRAW = 0.05
-
-
-def _standard_normal(key, shape) -> np.ndarray:
-    """Float32 draws, the same whether or not x64 is on, as float64."""
-    return np.asarray(jr.normal(key, shape, jnp.float32), np.float64)
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -99,8 +98,8 @@ class JointGaussian:
         """
         check_positive(noise_std, "noise_std")
         key_a, key_b = jr.split(key, 2)
-        matrix_a = _standard_normal(key_a, (dim_y, dim_x))
-        root = _standard_normal(key_b, (dim_x, dim_x)) / np.sqrt(dim_x)
+        matrix_a = standard_normal(key_a, (dim_y, dim_x))
+        root = standard_normal(key_b, (dim_x, dim_x)) / np.sqrt(dim_x)
         cov_x = root @ root.T + jitter * np.eye(dim_x)
         return cls(cov_x, matrix_a, noise_std**2 * np.eye(dim_y))
 
@@ -149,13 +148,13 @@ class JointGaussian:
         check_positive(flat_variance, "flat_variance")
         check_positive(noise_std, "noise_std")
         key_axes, key_variances, key_a = jr.split(key, 3)
-        axes, triangle = np.linalg.qr(_standard_normal(key_axes, (dim_x, dim_x)))
+        axes, triangle = np.linalg.qr(standard_normal(key_axes, (dim_x, dim_x)))
         # The signs of R's diagonal make the QR factor unique, and with it Haar.
         axes = axes * np.sign(np.diag(triangle))
-        draws = np.abs(_standard_normal(key_variances, (rank,)))
+        draws = np.abs(standard_normal(key_variances, (rank,)))
         variances = np.full(dim_x, flat_variance)
         variances[:rank] = np.maximum(draws, _LEAST_DRAW) / np.sqrt(rank)
-        matrix_a = _standard_normal(key_a, (dim_y, dim_x))
+        matrix_a = standard_normal(key_a, (dim_y, dim_x))
         cov_x = (axes * variances) @ axes.T
         return cls(cov_x, matrix_a, noise_std**2 * np.eye(dim_y))
 
@@ -301,8 +300,8 @@ class JointGaussian:
         """
         key_x, key_noise = jr.split(key)
         variances, vectors = self._axes
-        x = _standard_normal(key_x, (num, self.dim_x)) @ (vectors * np.sqrt(variances)).T
-        noise = _standard_normal(key_noise, (num, self.dim_y))
+        x = standard_normal(key_x, (num, self.dim_x)) @ (vectors * np.sqrt(variances)).T
+        noise = standard_normal(key_noise, (num, self.dim_y))
         y = x @ self.matrix_a.T + noise @ np.linalg.cholesky(self.cov_noise).T
         return jnp.asarray(x, jnp.float32), jnp.asarray(y, jnp.float32)
 
@@ -320,6 +319,18 @@ class JointGaussian:
             LogRatioRate(variances, residual),
             LogRatioRate(diagonal, variances),
         )
+
+    def guided(self, process: AbstractProcess, weight: float | Callable[[Array], Array]) -> GuidedGaussian:
+        r"""The exact law of what classifier-free guidance samples, [`entropax.data.GuidedGaussian`][].
+
+        **Arguments:**
+
+        - `process`: at whose $\lambda(T)$ the noise begins.
+        - `weight`: $w$ of [`entropax.Guided`][], a number or a function of $\lambda$.
+
+        **Raises:** `ValueError` for weights that are not finite.
+        """
+        return GuidedGaussian(self, float(process.log_snr(jnp.asarray(process.T))), weight)
 
     def marginals(self) -> Gaussian:
         r"""The exact denoiser of the product of the marginals, $\prod_i p(x_i)$."""

@@ -1,0 +1,27 @@
+"""Figure 8, mutual information of guided samples along the weight, D_X = 25 and D_Y = 5, 10, 15. `just figure 8`
+
+The paper reads the levelling off of a network's estimate as saturation. The exact value does not saturate: it grows by
+I(X;Y) and more with each unit of w, without bound. What levels off is what can be seen above a least noise level, for a
+network and for exact scores alike.
+"""
+
+import matplotlib.pyplot as plt
+
+from paper_figures._guidance import curves, DIMS, draw_curves
+from paper_figures._style import preset, save, use_style
+
+
+def main(chosen: str) -> None:
+    use_style()
+    dims = DIMS[:1] if chosen == "smoke" else DIMS
+    figure, axes = plt.subplots(1, len(dims), figsize=(3.1 * len(dims), 3.2), squeeze=False, layout="constrained")
+    for ax, dim_y in zip(axes[0], dims):
+        draw_curves(ax, curves(chosen, dim_y))
+        ax.set_title(rf"$D_Y = {dim_y}$", fontsize=9)
+    axes[0, 0].set_ylabel("$I(X;Y)$ of guided samples (nats)")
+    axes[0, 0].legend(loc="upper left")
+    save(figure, "figure_8", chosen)
+
+
+if __name__ == "__main__":
+    main(preset())

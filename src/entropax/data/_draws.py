@@ -1,0 +1,9 @@
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jaxtyping import Float64, PRNGKeyArray
+
+
+def standard_normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float64[np.ndarray, "..."]:
+    """Float32 draws, the same whether or not x64 is on, as float64."""
+    return np.asarray(jr.normal(key, shape, jnp.float32), np.float64)
