@@ -79,7 +79,7 @@ def flow_of(gaussian, weight, process, y, z):
         z = state.reshape(len(y), -1)
         given = np.sqrt(b) * (z - np.sqrt(a) * y @ gain.T) @ np.linalg.inv(a * gaussian.cov_x_given_y + b * eye)
         alone = np.sqrt(b) * z @ np.linalg.inv(a * gaussian.cov_x + b * eye)
-        w = float(weight(jnp.asarray(log_snr))) if callable(weight) else weight
+        w = weight if isinstance(weight, float) else float(weight(jnp.asarray(log_snr)))
         return (0.5 * np.sqrt(b) * (np.sqrt(b) * z - given - w * (given - alone))).ravel()
 
     return solve_ivp(field, (low, 25.0), z.ravel(), rtol=1e-9, atol=1e-12, max_step=0.5).y[:, -1].reshape(len(y), -1)

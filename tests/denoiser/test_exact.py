@@ -173,3 +173,12 @@ def test_bad_covariances_and_weights_are_refused():
         ex.GaussianMixture(np.array([1.0, 0.5]), np.zeros((2, 1)), np.ones((2, 1, 1)))
     with pytest.raises(ValueError, match="without `labels`"):
         ex.Empirical(jnp.zeros((2, 1)))(jnp.zeros(1), jnp.asarray(0.0), jnp.asarray(0))
+
+
+@pytest.mark.parametrize("label", [-1, 2, 7])
+def test_an_unknown_label_has_no_prediction(label):
+    means = np.random.default_rng(0).normal(size=(3, DIM))
+    mixture = ex.GaussianMixture(np.full(3, 1 / 3), means, np.stack([np.eye(DIM)] * 3), np.array([0, 1, 1]))
+    empirical = ex.Empirical(jnp.asarray(means, jnp.float32), jnp.array([0, 1, 1]))
+    for denoiser in (mixture, empirical):
+        assert np.all(np.isnan(denoiser(jnp.ones(DIM), jnp.asarray(0.0), jnp.asarray(label))))

@@ -73,3 +73,12 @@ def test_a_label_only_moves_the_input(getkey):
     z, log_snr = jr.normal(getkey(), (3,)), jnp.asarray(0.4)
     np.testing.assert_array_equal(net(z, log_snr), net(z, log_snr, jnp.asarray(2)))
     assert float(jnp.max(jnp.abs(net(z, log_snr) - net(z, log_snr, jnp.asarray(1))))) > 0.1
+
+
+@pytest.mark.parametrize("label", [-1, -4, 4, 1000])
+def test_a_label_that_was_never_seen_is_not_taken_for_another(label, getkey):
+    condition = ex.nn.LabelCondition(4, 16, key=getkey())
+    net = _mlp(condition)
+    assert np.all(np.isnan(net(jnp.ones(3), jnp.asarray(0.0), jnp.asarray(label))))
+    tokens = jnp.stack([net.embed(jnp.asarray(k, jnp.int8)).vector for k in range(4)])
+    np.testing.assert_array_equal(tokens, condition.tokens)

@@ -11,7 +11,7 @@ def predictions(
     z: Float[Array, "*shape"],
     log_snr: Float[Array, ""],
     conditions: tuple[PyTree | None, ...],
-) -> tuple[Float[Array, "*shape"], ...]:
+) -> tuple[Float[Array, "..."], ...]:
     r"""Predictions of the noise in one state under several conditions, $\hat\varepsilon(z, \lambda, y_1),\
     \hat\varepsilon(z, \lambda, y_2),\ \ldots$
 

@@ -126,4 +126,5 @@ def _zero_linear(width: int, dim: int) -> eqx.nn.Linear:
 def _affine(linear: eqx.nn.Linear, vector: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
     # As `linear(vector)`, but mapped over a batch, and over conditions within it, the result has its axes in the order
     # that the next layer wants them; `weight @ vector` would leave XLA to move them at each layer.
+    assert linear.bias is not None
     return vector @ linear.weight.T + linear.bias
