@@ -86,30 +86,38 @@ class CosineGrid(AbstractGrid):
 
 
 class Entropic(AbstractGrid):
-    r"""Equal increments of entropy production: a step where a nat of information goes into the samples.
+    r"""Equal increments of entropy production, $\int r\,\mathrm{d}\lambda$ between any two nodes the same: steps where
+    information goes into the samples. A share of them is spread evenly in $\lambda$, without which the first step and
+    the last would span all noise levels where nothing is produced.
+
+    Where production ends the samples are a denoised mean away from done: end the range there, not at the data.
 
     **Arguments:**
 
-    - `estimate`: an [`entropax.Estimate`][] with a profile, such as that of [`entropax.neural_entropy`][]; any rate
+    - `estimate`: an [`entropax.Estimate`][] with a profile, such as that of [`entropax.neural_entropy`][]; any rate $r$
         along $\lambda$ will do. What its profile does not cover is taken to have the rate at its end.
+    - `even`: the share, between 0 and 1; at 1 it is [`entropax.solve.UniformLogSNR`][].
 
-    **Raises:** `ValueError` where it has no profile of one number a node.
+    **Raises:** `ValueError` where there is no profile of one number a node, or `even` is not in [0, 1].
     """
 
     log_snr: Float[Array, " nodes"]
     rate: Float[Array, " nodes"]
+    even: float | Float[Array, ""]
 
-    def __init__(self, estimate: Estimate):
+    def __init__(self, estimate: Estimate, even: float | Float[Array, ""] = 0.5):
         profile = estimate.profile
         if profile is None or profile.rate.ndim != 1:
             raise ValueError("`estimate` must have a profile of one rate at each node; got one without.")
-        self.log_snr, self.rate = profile.log_snr, profile.rate
+        if not isinstance(even, Tracer) and not 0 <= even <= 1:
+            raise ValueError(f"`even` must be between 0 and 1; got {even}.")
+        self.log_snr, self.rate, self.even = profile.log_snr, profile.rate, even
 
     def __call__(self, process, low, high, steps):
-        # A noisy rate may be zero or negative, where steps must not become infinite.
-        rate = jnp.maximum(self.rate, 1e-3 * jnp.max(self.rate))
         fine = jnp.linspace(low, high, 64 * steps + 1)
-        density = jnp.interp(fine, self.log_snr, rate)
+        # A noisy rate may be negative, and steps must not be infinite.
+        rate = jnp.maximum(jnp.interp(fine, self.log_snr, self.rate), 1e-4 * jnp.max(self.rate))
+        density = (1 - self.even) * rate / jnp.mean(rate) + self.even
         produced = jnp.concatenate([jnp.zeros_like(fine[:1]), jnp.cumsum(0.5 * (density[1:] + density[:-1]))])
         return _between(jnp.interp(jnp.linspace(0, produced[-1], steps + 1), produced, fine), low, high)
 

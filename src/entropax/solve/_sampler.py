@@ -12,13 +12,13 @@ from jaxtyping import Array, Float
 from ..denoiser import AbstractDenoiser, denoised_mean
 from ..process import AbstractProcess, NoiseRatio
 from ._evaluations import needs_noise, takes_noise
-from ._grids import AbstractGrid, check_increasing, Karras
+from ._grids import AbstractGrid, check_increasing, UniformLogSNR
 from ._multistep import AbstractMultistep, DPMSolverPlusPlus
 from ._multistep_sde import SDEDPMSolverPlusPlus
 
 
-# Where samplers end that are told of no end: noise of a thousandth of the data.
-_LEAST_NOISE = 14.0
+# Where samplers end that are told of no end: noise of 1/400 of the data, which the denoised mean takes off.
+_LEAST_NOISE = 12.0
 
 # A clock without end. The times of a solve are found from λ, so that it costs no digits.
 _NOISE_RATIO = NoiseRatio(T=1e6)
@@ -40,7 +40,7 @@ class Sampler(eqx.Module):
     - `churn`: $\eta$ of the reverse SDE, a number or a function of $\lambda$; 0 is the probability flow.
     - `controller`: a step-size controller of Diffrax, for adaptive solves: every sample has steps of its own.
     - `log_snr_range`: $\lambda$ of the most and the least noise. Where it is not given, from that of the process at $T$
-        to 14, within what the denoiser can be trusted on.
+        to 12, within what the denoiser can be trusted on.
     - `finish`: what is made of the last state, `finish(process, denoiser, x, s, y)`: its denoised mean, which costs one
         evaluation, or nothing at all for `None`.
     - `max_steps`: after how many an adaptive solve gives up.
@@ -52,7 +52,7 @@ class Sampler(eqx.Module):
 
     solver: dfx.AbstractSolver = DPMSolverPlusPlus(2)
     steps: int = eqx.field(default=20, static=True)
-    grid: AbstractGrid = Karras()
+    grid: AbstractGrid = UniformLogSNR()
     clock: AbstractProcess | None = None
     churn: float | Float[Array, ""] | Callable[[Array], Array] = 0.0
     controller: dfx.AbstractStepSizeController | None = None
