@@ -14,12 +14,12 @@ from paper_figures._style import preset, save, use_style
 def main(chosen: str) -> None:
     use_style()
     dims = DIMS[:1] if chosen == "smoke" else DIMS
-    figure, axes = plt.subplots(1, len(dims), figsize=(3.1 * len(dims), 3.2), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(1, len(dims), figsize=(3.1 * len(dims), 3.6), squeeze=False, layout="constrained")
     for ax, dim_y in zip(axes[0], dims):
         draw_curves(ax, curves(chosen, dim_y))
         ax.set_title(rf"$D_Y = {dim_y}$", fontsize=9)
     axes[0, 0].set_ylabel("$I(X;Y)$ of guided samples (nats)")
-    axes[0, 0].legend(loc="upper left")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     save(figure, "figure_8", chosen)
 
 

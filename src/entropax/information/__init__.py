@@ -29,6 +29,7 @@ from ._mutual_information import (
     Posterior as Posterior,
 )
 from ._rates import conditional_rates as conditional_rates, unconditional_rates as unconditional_rates
+from ._resolution import check_resolution as check_resolution, information_above as information_above
 from ._variational import (
     AbstractDecoder as AbstractDecoder,
     GaussianDecoder as GaussianDecoder,

@@ -1,4 +1,5 @@
 import abc
+import math
 from collections.abc import Callable
 
 import equinox as eqx
@@ -22,6 +23,7 @@ from ..integral import (
     Stratified,
 )
 from ._guard import check_mutual_information, is_discrete, warn_below
+from ._resolution import check_resolution
 
 
 class AbstractMethod(eqx.Module):
@@ -220,7 +222,8 @@ def mutual_information(
 
     **Returns:** an [`entropax.Estimate`][] in nats. Where it breaks $0 \le I(X;Y) \le H(Y)$ beyond its error, with a
     reference $0 \le I(X;Y|C)$, a [`entropax.BoundWarning`][] says so; the bounds are those of samples of the joint law,
-    not of any that one may choose.
+    not of any that one may choose. Where `y` decides `x` more finely than the least noise that the integral goes to, a
+    [`entropax.TruncationWarning`][] says how much is above it by second moments.
 
     `pointwise`, of shape `(batch,)`, takes it apart by sample. By [`entropax.LossGapForm`][] it is the log-ratio
     $i^s(x;y) = \log p(x|y)/p(x)$, unbiased for each sample and of any sign; by [`entropax.Orthogonal`][] it is
@@ -238,6 +241,11 @@ def mutual_information(
     estimate = method(denoiser, x, y, key=key, reference=reference, integrator=integrator)
     if reference is None:
         check_mutual_information(estimate, y)
+        high = denoiser.log_snr_range[1]
+        if integrator is not None and integrator.log_snr_range is not None:
+            high = min(high, integrator.log_snr_range[1])
+        if math.isfinite(high):
+            check_resolution(estimate, x, y, high)
     else:
         # H(Y|C), the bound from above, is not known.
         warn_below(estimate, 0.0, "I(X;Y|C) >= 0")

@@ -1,0 +1,77 @@
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, Inexact, PyTree
+
+from ..integral import Estimate, TruncationWarning
+
+
+# Beyond so many coordinates the eigenvalues cost more than they tell.
+_MOST_COORDINATES = 1024
+
+# Eigenvalues below this share of the largest are rounding of float32 samples.
+_ROUNDING = 1e-14
+
+
+def information_above(x: Inexact[Array, " batch *shape"], y: PyTree, log_snr: float) -> float:
+    r"""How much of $I(X;Y)$ lies above a noise level, by second moments alone: with $C$ the covariance of the samples,
+    $R$ that of what the best linear map of $y$ leaves of them, and $n = e^{-\lambda}$ the noise,
+
+    $$\tfrac12\bigl[\log\det C - \log\det R\bigr] - \tfrac12\bigl[\log\det(C + nI) - \log\det(R + nI)\bigr].$$
+
+    It is what no integral that ends at $\lambda$ can see, exact for Gaussians.
+
+    **Arguments:**
+
+    - `x`, `y`: samples; `y` a pytree of vectors.
+    - `log_snr`: $\lambda$, where the integral ends.
+
+    **Returns:** nats; zero for labels, and where there are too few samples (ten for each coordinate) or more than 1024
+        coordinates.
+    """
+    leaves = jax.tree.leaves(y)
+    if any(not jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves):
+        return 0.0
+    flat = [np.asarray(leaf, np.float64).reshape(len(x), -1) for leaf in (x, *leaves)]
+    samples, given = flat[0], np.concatenate(flat[1:], 1)
+    coordinates = samples.shape[1] + given.shape[1]
+    if coordinates > _MOST_COORDINATES or len(x) < 10 * coordinates:
+        return 0.0
+    samples, given = samples - samples.mean(0), given - given.mean(0)
+    residuals = samples - given @ np.linalg.lstsq(given, samples, rcond=None)[0]
+    # Of the samples themselves: their covariance would lose the least of its eigenvalues.
+    variances, left = (np.linalg.svd(part, compute_uv=False) ** 2 / len(x) for part in (samples, residuals))
+    floor, noise = _ROUNDING * variances[0], np.exp(-log_snr)
+    variances, left = np.maximum(variances, floor), np.maximum(left, floor)
+    seen = np.log((variances + noise) / (left + noise))
+    return float(0.5 * np.sum(np.log(variances / left) - seen))
+
+
+def check_resolution(
+    estimate: Estimate, x: Inexact[Array, " batch *shape"], y: PyTree, log_snr: float, name: str = "I(X;Y)"
+) -> None:
+    """Warns where an estimate of mutual information ends at a noise level above which, by second moments, there is more
+    than a hundredth of it: the model has never seen noise as small as what `y` leaves undecided of `x`.
+
+    **Arguments:**
+
+    - `estimate`: in nats.
+    - `x`, `y`: the samples it was made with.
+    - `log_snr`: where its integral ends.
+    - `name`: what the warning calls it.
+    """
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((x, y, estimate.value))):
+        return
+    unseen = information_above(x, y, log_snr)
+    if unseen > max(3 * float(estimate.stderr), 0.01 * abs(float(estimate.value))):
+        warnings.warn(
+            f"The integral ends at λ = {log_snr:.1f}, and above that there are {unseen:.3g} nats of {name} by second "
+            f"moments alone: `y` decides `x` more finely than the least noise of the model, exp(-λ/2) = "
+            f"{np.exp(-0.5 * log_snr):.2g}. The estimate cannot see them, nor does its error bar: read {estimate} as a "
+            "lower bound, or train over a wider `log_snr_range`.",
+            TruncationWarning,
+            stacklevel=3,
+        )
