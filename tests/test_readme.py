@@ -42,6 +42,17 @@ def test_three_roads_to_the_likelihood_meet_as_printed():
 
 
 @pytest.mark.slow
+def test_guided_samples_have_their_exact_covariance_as_printed():
+    names = {}
+    exec(re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[2], names)
+    law = names["problem"].guided(names["process"], 1.0)
+    assert int(names["fast"].evaluations[0]) == 21 and int(names["slow"].evaluations[0]) == 65
+    for samples in (names["fast"], names["slow"]):
+        total = np.trace(np.cov(np.asarray(samples.x, np.float64), rowvar=False))
+        assert abs(total / np.trace(law.cov_x) - 1) < 0.1
+
+
+@pytest.mark.slow
 def test_the_program_of_the_readme_is_right_as_printed():
     names = _run()
     assert abs(float(names["information"].value) / 20.0439 - 1) < 0.01
