@@ -320,7 +320,7 @@ class JointGaussian:
             LogRatioRate(diagonal, variances),
         )
 
-    def guided(self, process: AbstractProcess, weight: float | Callable[[Array], Array]) -> GuidedGaussian:
+    def guided(self, process: AbstractProcess, weight: float | Callable[[Array], ArrayLike]) -> GuidedGaussian:
         r"""The exact law of what classifier-free guidance samples, [`entropax.data.GuidedGaussian`][].
 
         **Arguments:**
