@@ -48,6 +48,7 @@ def test_waves_reach_from_the_size_of_the_data_to_the_finest_detail(fourier):
     np.testing.assert_allclose(lengths, np.geomspace(0.5, 20.0, 12), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_network_learns_through_them():
     # Pairs of points 0.02 apart. In this time the whitened state alone loses 1.31 of the 1.50 nats that there are to
     # learn between λ = 6 and 10, where the noise is as wide as a pair.

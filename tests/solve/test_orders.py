@@ -25,24 +25,24 @@ def slow(solver):
 MULTISTEP = (
     slow(ex.solve.AdamsBashforth(1)),
     slow(ex.solve.AdamsBashforth(2)),
-    ex.solve.AdamsBashforth(3),
+    slow(ex.solve.AdamsBashforth(3)),
     ex.solve.AdamsBashforth(4),
     slow(ex.solve.DPMSolverPlusPlus(1)),
     ex.solve.DPMSolverPlusPlus(2),
     ex.solve.DPMSolverPlusPlus(3),
     slow(ex.solve.UniPC(1)),
     ex.solve.UniPC(2),
-    ex.solve.UniPC(3),
+    slow(ex.solve.UniPC(3)),
 )
 ONE_STEP = (
     slow(dfx.Euler()),
     dfx.Heun(),
     slow(dfx.Midpoint()),
     slow(dfx.Ralston()),
-    dfx.Bosh3(),
+    slow(dfx.Bosh3()),
     dfx.Tsit5(),
     slow(dfx.Dopri5()),
-    dfx.Dopri8(),
+    slow(dfx.Dopri8()),
 )
 
 
@@ -102,6 +102,7 @@ def test_one_step(solver):
     assert abs(np.log2(coarse / fine) - order) < 0.3, (coarse, fine)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "solver, clock",
     [(ex.solve.AdamsBashforth(3), ex.LogSNR()), (dfx.Heun(), PROCESS)],

@@ -12,8 +12,7 @@ import entropax as ex
 
 
 PROBLEM = ex.data.JointGaussian.random(jr.key(3), dim_x=5, dim_y=3, noise_std=0.7)
-PROCESSES = {"VP": ex.VariancePreserving(), "cosine": ex.Cosine()}
-VP = PROCESSES["VP"]
+VP = ex.VariancePreserving()
 LAST = -12.0
 ENTROPY = 0.5 * np.linalg.slogdet(2 * np.pi * np.e * PROBLEM.cov_x)[1]
 BOUNDS = (ex.solve.nll_bound, ex.solve.denoising_bound)
@@ -41,7 +40,7 @@ def _covered(process, paths):
     return max(low, LAST), high
 
 
-@pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
+@pytest.mark.parametrize("process", [VP, pytest.param(ex.Cosine(), marks=pytest.mark.slow)], ids=["VP", "cosine"])
 def test_entropy_is_produced_forwards_and_put_back_in_reverse(process, getkey):
     x, y = PROBLEM.sample(getkey(), 4000)
     paths, denoiser = ex.solve.Paths(steps=128, s_min=1e-3), PROBLEM.denoiser()
@@ -67,7 +66,11 @@ def test_conditional_entropy_is_produced_given_y(getkey):
     assert_close(produced, PROBLEM.total_entropy_between(*_covered(VP, paths)) + gained)
 
 
-@pytest.mark.parametrize("process", [VP, ex.SubVariancePreserving(), ex.StraightLine()], ids=["VP", "sub-VP", "SL"])
+@pytest.mark.parametrize(
+    "process",
+    [VP, *(pytest.param(other, marks=pytest.mark.slow) for other in (ex.SubVariancePreserving(), ex.StraightLine()))],
+    ids=["VP", "sub-VP", "SL"],
+)
 def test_the_path_integral_is_the_likelihood_of_each_sample(process, getkey):
     means, covs = np.array([[-1.0, 0.3], [1.2, -0.5]]), np.stack([0.2 * np.eye(2), 0.3 * np.eye(2) + 0.15])
     denoiser = ex.GaussianMixture(np.array([0.4, 0.6]), means, covs)

@@ -54,9 +54,10 @@ def draw(denoiser, y=None, process=PROCESS, **settings):
     return ex.sample(process, denoiser, (4, 2), y, key=jr.key(0), sampler=ex.Sampler(steps=2, **settings))
 
 
-def labelled(**settings):
-    x, y = jr.normal(jr.key(0), (64, 2)), jnp.arange(64) % 3
-    return ex.fit(x, y, key=jr.key(1), width=8, depth=1, settings=ex.Settings(steps=2), **settings)
+def network(condition):
+    net = ex.nn.MLP(2, condition, (-9.0, 9.0), depth=1, key=jr.key(1))
+    parts = ex.entropy_matching()
+    return ex.Neural(net, parts.baseline, parts.scale, ex.Whitening.fit(jr.normal(jr.key(0), (64, 2))), (-9.0, 9.0))
 
 
 class Narrow(ex.AbstractDenoiser):
@@ -80,15 +81,14 @@ def test_ranges():
 
 
 def test_conditions():
-    model = labelled()
+    model = network(ex.nn.LabelCondition(3, 8, key=jr.key(2)))
     with pytest.raises(ValueError, match="`y` must hold as many samples as `x`, 4; got shape"):
         draw(model, jnp.zeros(3, jnp.int32))
     with pytest.raises(ValueError, match="`y` must hold the labels 0 to 2 .* from 0 to 7"):
         draw(model, jnp.array([0, 1, 2, 7]))
     with pytest.raises(ValueError, match="`y` must be given to guide by; got None"):
         draw(ex.Guided(model, 1.0))
-    x, y = jr.normal(jr.key(0), (64, 2)), jr.normal(jr.key(2), (64, 3))
-    vectors = ex.fit(x, y, key=jr.key(1), width=8, depth=1, settings=ex.Settings(steps=2))
+    vectors = network(ex.nn.VectorCondition(jr.normal(jr.key(2), (64, 3)), 8, key=jr.key(3)))
     with pytest.raises(ValueError, match=r"`y` must have shape \(3,\) for each sample; got \(2,\)"):
         draw(vectors, jnp.zeros((4, 2)))
 

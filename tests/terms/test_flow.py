@@ -41,7 +41,14 @@ def _solve(term, solver, start, end, x, controller: dfx.AbstractStepSizeControll
     return out.ys[0]
 
 
-@pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
+@pytest.mark.parametrize(
+    "process",
+    [
+        pytest.param(process, marks=[] if kind in ("VP", "VE") else pytest.mark.slow)
+        for kind, process in PROCESSES.items()
+    ],
+    ids=PROCESSES,
+)
 def test_there_and_back(process, getkey):
     s_min, s_max = 1e-3 * process.T, 0.9 * process.T
     mu, std = _kernel(process, s_min)

@@ -29,7 +29,7 @@ SOLVERS = (
 )
 S_MIN = 1e-3
 # Those whose kind another one of them stands for.
-LONG = dfx.EulerHeun, dfx.GeneralShARK, dfx.SlowRK, dfx.SPaRK, dfx.StratonovichMilstein
+LONG = dfx.EulerHeun, dfx.GeneralShARK, dfx.ItoMilstein, dfx.SlowRK, dfx.SPaRK, dfx.StratonovichMilstein
 every_solver = pytest.mark.parametrize(
     "solver",
     [pytest.param(solver, marks=[pytest.mark.slow] if isinstance(solver, LONG) else []) for solver in SOLVERS],
@@ -99,7 +99,7 @@ def test_churn_leaves_the_law_alone(churn, getkey):
 @pytest.mark.parametrize(
     "solver, order",
     [
-        (dfx.SEA(), 1.0),
+        pytest.param(dfx.SEA(), 1.0, marks=pytest.mark.slow),
         pytest.param(dfx.SRA1(), 1.5, marks=pytest.mark.slow),
         (dfx.ShARK(), 1.5),
     ],
