@@ -27,6 +27,7 @@ FLOORS = {
     "denoiser": {"process", "nn"},
     "integral": {"denoiser"},
     "information": {"integral"},
+    "distance": {"integral"},
     "terms": {"process", "denoiser"},
     "solve": {"terms", "integral"},
     "train": {"denoiser", "integral", "nn"},

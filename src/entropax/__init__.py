@@ -2,7 +2,7 @@
 
 import importlib.metadata
 
-from . import data as data, nn as nn, parallel as parallel, solve as solve, terms as terms
+from . import data as data, distance as distance, nn as nn, parallel as parallel, solve as solve, terms as terms
 from .denoiser import (
     AbstractDenoiser as AbstractDenoiser,
     AbstractGuided as AbstractGuided,

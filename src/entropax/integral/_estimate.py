@@ -64,7 +64,7 @@ class Estimate(eqx.Module):
     - `residuals`: each sample's influence on the error; their spread is `stderr_data`.
     - `profile`: the rate along $\lambda$.
     - `tails`: what was added below and above the range of integration.
-    - `unit`: `"nats"` or `"bits"`.
+    - `unit`: `"nats"` or `"bits"`; empty for a number without one, such as a share.
     """
 
     value: Inexact[Array, "*out"]
@@ -74,7 +74,7 @@ class Estimate(eqx.Module):
     residuals: Inexact[Array, " batch *out"] | None = None
     profile: Profile | None = None
     tails: Inexact[Array, " 2 *out"] | None = None
-    unit: Literal["nats", "bits"] = eqx.field(static=True, default="nats")
+    unit: Literal["nats", "bits", ""] = eqx.field(static=True, default="nats")
 
     @property
     def stderr(self) -> Inexact[Array, "*out"]:
@@ -93,9 +93,14 @@ class Estimate(eqx.Module):
 
     @property
     def bits(self) -> "Estimate":
-        """The same estimate in bits."""
+        """The same estimate in bits.
+
+        **Raises:** `ValueError` for a number without a unit.
+        """
         if self.unit == "bits":
             return self
+        if self.unit != "nats":
+            raise ValueError(f"`bits` are of an information; {self} has no unit.")
         return dataclasses.replace(self * (1 / math.log(2)), unit="bits")
 
     def __neg__(self) -> "Estimate":
@@ -127,7 +132,9 @@ class Estimate(eqx.Module):
 
     def __add__(self, other: "Estimate") -> "Estimate":
         if self.unit != other.unit:
-            raise ValueError(f"Estimates in {self.unit} and in {other.unit} do not add; convert one.")
+            raise ValueError(
+                f"Estimates in {self.unit or 'no unit'} and in {other.unit or 'no unit'} do not add; convert one."
+            )
         residuals = _add_aligned(self.residuals, other.residuals)
         if residuals is None:
             stderr_data = jnp.hypot(self.stderr_data, other.stderr_data)
@@ -195,7 +202,7 @@ class Estimate(eqx.Module):
         value, stderr = float(self.value), float(self.stderr)
         # Two digits of the error say all that the value's digits can.
         digits = 2 if stderr == 0 or not math.isfinite(stderr) else max(0, 1 - math.floor(math.log10(stderr)))
-        return f"{value:.{digits}f} ± {stderr:.{digits}f} {self.unit}"
+        return f"{value:.{digits}f} ± {stderr:.{digits}f} {self.unit}".rstrip()
 
     def __repr__(self) -> str:
         if isinstance(self.value, Tracer) or not isinstance(self.value, jax.Array):

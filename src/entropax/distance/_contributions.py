@@ -1,0 +1,41 @@
+import dataclasses
+import math
+
+import numpy as np
+from jaxtyping import Float64
+
+from ..integral import Estimate, mean_of
+from ._checks import to_jax
+
+
+def of_one_sample(pointwise: Float64[np.ndarray, " batch"], stderr: float) -> Estimate:
+    """The mean of what each sample contributes, with an error that is not that of independent values."""
+    naive = pointwise.std(ddof=1) / math.sqrt(len(pointwise))
+    scale = stderr / naive if naive > 0 else 0.0
+    residuals = to_jax(scale * (pointwise - pointwise.mean()))
+    value, error = to_jax(pointwise.mean()), to_jax(stderr)
+    return Estimate(value, error, to_jax(0.0), to_jax(pointwise), residuals)
+
+
+def of_two_samples(
+    value: float,
+    from_x: Float64[np.ndarray, " batch"],
+    from_y: Float64[np.ndarray, " other"],
+    stderr: float,
+) -> Estimate:
+    r"""A number without a unit whose error is $\frac1n\sum_i a_i + \frac1m\sum_j b_j$, of two independent samples.
+
+    The `residuals` are those of both samples, one after the other, each times $(n + m)/n$ or $(n + m)/m$: their mean is
+    that sum. So two estimates that share one of the samples keep what their errors share.
+    """
+    total = len(from_x) + len(from_y)
+    centred = [part - part.mean() for part in (from_x, from_y)]
+    residuals = np.concatenate([total / len(part) * part for part in centred])
+    spread = residuals.std(ddof=1) / math.sqrt(total)
+    residuals = residuals * (stderr / spread) if spread > 0 else residuals
+    return Estimate(to_jax(value), to_jax(stderr), to_jax(0.0), residuals=to_jax(residuals), unit="")
+
+
+def shares_of(pointwise: Float64[np.ndarray, " batch *out"]) -> Estimate:
+    """The mean over independent samples of numbers without a unit."""
+    return dataclasses.replace(mean_of(to_jax(pointwise)), unit="")

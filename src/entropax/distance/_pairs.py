@@ -1,0 +1,80 @@
+import abc
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Float64, Int
+
+
+# Pairs that are worked on at once: what bounds the memory, 16 MB in float64 for each array of them.
+_PAIRS = 2**21
+
+
+class AbstractKernel(eqx.Module):
+    """A positive definite kernel, or one that is so on differences of measures, of the distance alone."""
+
+    @abc.abstractmethod
+    def __call__(self, squared: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Its value at squared distances, which come in float64."""
+
+
+class Pairs(NamedTuple):
+    """A kernel over all pairs: its mean over the partners of each row and of each column, over all, and the mean square
+    of what a double analysis of variance leaves of it."""
+
+    rows: Float64[np.ndarray, " rows"]
+    columns: Float64[np.ndarray, " columns"]
+    mean: float
+    interaction: float
+
+
+def between(kernel: AbstractKernel, x: Float64[np.ndarray, "n dim"], y: Float64[np.ndarray, "m dim"]) -> Pairs:
+    """Over all pairs of an x and a y."""
+    return _pairs(kernel, x, y, len(x) + np.arange(len(y)), len(x), len(y))
+
+
+def within(kernel: AbstractKernel, x: Float64[np.ndarray, "n dim"]) -> Pairs:
+    """Over all pairs of two different x."""
+    return _pairs(kernel, x, x, np.arange(len(x)), len(x) - 1, len(x) - 1)
+
+
+def _pairs(kernel, x, y, indices, num_x: int, num_y: int) -> Pairs:
+    size = max(1, min(len(x), _PAIRS // len(y)))
+    padding = -len(x) % size
+    blocks = np.pad(x, ((0, padding), (0, 0))).reshape(-1, size, x.shape[1])
+    # A row of padding has the index -1.
+    rows = np.pad(np.arange(len(x)), (0, padding), constant_values=-1).reshape(-1, size)
+    # Squared distances come from inner products, whose cancellation float64 stands.
+    with jax.enable_x64(True):
+        by_row, by_column, squares = map(np.asarray, _sums(kernel, blocks, rows, y, indices))
+    by_row = by_row.reshape(-1)[: len(x)] / num_y
+    by_column = by_column / num_x
+    mean = float(by_row.mean())
+    # Of k = mean + row + column + interaction.
+    interaction = float(squares) / (len(x) * num_y) - mean**2 - by_row.var() - by_column.var()
+    return Pairs(by_row, by_column, mean, max(float(interaction), 0.0))
+
+
+@eqx.filter_jit
+def _sums(
+    kernel: AbstractKernel,
+    blocks: Float[ArrayLike, "blocks size dim"],
+    rows: Int[ArrayLike, "blocks size"],
+    y: Float[Array, "m dim"],
+    columns: Int[ArrayLike, " m"],
+):
+    """By row, by column, and of squares; over pairs of different indices, and over rows whose index is one."""
+    lengths = jnp.sum(y**2, -1)
+
+    def add(carry, block):
+        by_column, squares = carry
+        x, indices = block
+        squared = jnp.sum(x**2, -1)[:, None] + lengths - 2 * x @ y.T
+        counted = (indices[:, None] != columns) & (indices[:, None] >= 0)
+        values = jnp.where(counted, kernel(jnp.maximum(squared, 0)), 0).astype(y.dtype)
+        return (by_column + jnp.sum(values, 0), squares + jnp.sum(values**2)), jnp.sum(values, 1)
+
+    (by_column, squares), by_row = jax.lax.scan(add, (jnp.zeros_like(lengths), jnp.zeros((), y.dtype)), (blocks, rows))
+    return by_row, by_column, squares
