@@ -62,7 +62,7 @@ def test_frechet_distance_is_that_of_the_moments():
 
 def test_sliced_wasserstein_on_the_line_is_wasserstein():
     x, y = np.asarray(jr.normal(jr.key(7), (91, 1))), np.asarray(2 * jr.normal(jr.key(8), (60, 1)) + 1)
-    found = distance.sliced_wasserstein(x, y, key=jr.key(9), projections=3, order=1)
+    found = distance.sliced_wasserstein(x, y, key=jr.key(9), projections=3, order=1.0)
     assert abs(found / wasserstein_distance(x[:, 0], y[:, 0]) - 1) < 1e-5
     # Of order two between equal numbers: sorted samples, one against the other.
     x = x[:60]

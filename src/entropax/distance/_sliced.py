@@ -19,7 +19,7 @@ def sliced_wasserstein(
     *,
     key: PRNGKeyArray,
     projections: int = 256,
-    order: float = 2,
+    order: float = 2.0,
 ) -> float:
     r"""The sliced $p$-Wasserstein distance between two samples,
 
