@@ -29,6 +29,10 @@ check:
 run name *args:
     python -m runs.{{name}} {{args}}
 
+# Samplers compared: `just sweep --grid smoke`, `toy`, `image`; `--shard 0/4`; `--launch slurm --jobs 8`.
+sweep *args:
+    python -m runs.sweep {{args}}
+
 # One figure of the papers: makes what is missing, then draws. `just figure 10`, `just figure itd-density`
 figure name *args:
     python -m paper_figures.figure_{{replace(name, "-", "_")}} {{args}}
