@@ -114,9 +114,9 @@ def compare(model: ex.Neural, x) -> None:
         "way", "tolerance", "error [bits/dim]", "time", "ours at that error", "factor", title=f"{len(x)} samples"
     )
     ours = "entropax.log_density"
-    known = sorted((np.log(errors[ours, tolerance]), np.log(best[ours, tolerance])) for tolerance in TOLERANCES)
+    known = np.log(sorted((errors[ours, tolerance], best[ours, tolerance]) for tolerance in TOLERANCES))
     for (name, tolerance), error in errors.items():
-        equal = float(np.exp(np.interp(np.log(error), *zip(*known))))
+        equal = float(np.exp(np.interp(np.log(error), known[:, 0], known[:, 1])))
         factor = ("", "") if name == ours else (f"{1e3 * equal:.0f} ms", f"{best[name, tolerance] / equal:.1f}x")
         table.add_row(name, f"{tolerance:g}", f"{error:.1e}", f"{1e3 * best[name, tolerance]:.0f} ms", *factor)
     rich.console.Console().print(table)

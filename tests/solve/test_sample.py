@@ -131,6 +131,13 @@ def test_evaluations_are_those_that_were_made(sampler):
     assert len(calls) == int(jnp.sum(samples.evaluations)), samples.evaluations
 
 
+def test_evaluations_are_counted_inside_of_compiled_code_too():
+    # Of a solver that no one has asked about: a count that a trace made would be zero, and kept.
+    solver, found = dfx.Ralston(), []
+    jax.jit(lambda x: found.append(ex.solve.evaluations(solver)) or x)(1.0)
+    assert found == [ex.solve.evaluations(solver)] == [(0, 2)]
+
+
 def test_settings_that_are_numbers_do_not_compile_anew():
     traces = []
 

@@ -12,6 +12,7 @@ from jaxtyping import PRNGKeyArray, PyTree
 from ..denoiser import Product
 from ..information import (
     check_mutual_information,
+    check_resolution,
     conditional_rates,
     label_entropy,
     mutual_information,
@@ -106,6 +107,8 @@ def measure(
         {name: found[name] for name in names if name in found} for names in (_QUANTITIES, _METHODS)
     )
     check_bounds(quantities, by_method, y)
+    if y is not None:
+        check_resolution(by_method["loss_gap"], x, y, model.log_snr_range[1], "I(X;Y) (loss_gap)")
 
     taken = int(training.history.step[-1])
     budget = {
