@@ -34,13 +34,13 @@ class TorchFlow:
             beta = p.beta_min + s * (p.beta_max - p.beta_min)
             integral = p.beta_min * s + 0.5 * s**2 * (p.beta_max - p.beta_min)
             log_snr = -torch.log(torch.expm1(integral))
-            score = -self._noise(x, log_snr) / torch.sqrt(-torch.expm1(-integral))
+            score = -self.noise(x, log_snr) / torch.sqrt(-torch.expm1(-integral))
             velocity = -0.5 * beta * (x + score)
             gradients = [torch.autograd.grad(v.sum(), x, retain_graph=True)[0] for v in velocity.unbind(1)]
             divergence = torch.stack([gradient[:, i] for i, gradient in enumerate(gradients)]).sum(0)
         return velocity.detach(), divergence.detach()
 
-    def _noise(self, z, log_snr):
+    def noise(self, z, log_snr):
         linear, net, law = torch.nn.functional.linear, self.net, self.whitening
         a, b = torch.sigmoid(log_snr), torch.sigmoid(-log_snr)
         white = (((z - a.sqrt() * law.mean) @ law.axes) * (a * law.variances + b).rsqrt()) @ law.axes.T

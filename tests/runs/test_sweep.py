@@ -36,6 +36,7 @@ def results(folder: pathlib.Path) -> bytes:
     return (folder / "results.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 def test_numbers_do_not_compile_anew(tmp_path, monkeypatch):
     # The classifier takes most of the time of a setting, and compiles nothing.
     monkeypatch.setattr(_yardstick, "_TREES", 1)

@@ -26,7 +26,7 @@ MULTISTEP = (
     slow(ex.solve.AdamsBashforth(1)),
     slow(ex.solve.AdamsBashforth(2)),
     slow(ex.solve.AdamsBashforth(3)),
-    ex.solve.AdamsBashforth(4),
+    slow(ex.solve.AdamsBashforth(4)),
     slow(ex.solve.DPMSolverPlusPlus(1)),
     ex.solve.DPMSolverPlusPlus(2),
     ex.solve.DPMSolverPlusPlus(3),

@@ -101,7 +101,8 @@ def test_the_bound_is_met_by_the_optimal_control_and_by_no_other(bound, getkey):
     assert float(bound(VP, _Free(VP), x, key=getkey()).value) > ENTROPY
 
 
-@pytest.mark.parametrize("process", [VP, pytest.param(ex.StraightLine(), marks=pytest.mark.slow)], ids=["VP", "SL"])
+@pytest.mark.slow
+@pytest.mark.parametrize("process", [VP, ex.StraightLine()], ids=["VP", "SL"])
 def test_completing_the_square_changes_no_sample(process, getkey):
     points, key = jnp.asarray([[-0.8], [0.3], [1.5]]), getkey()
     many = jnp.repeat(points, 4096, 0)
