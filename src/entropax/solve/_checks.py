@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
@@ -14,6 +15,12 @@ def check_denoiser(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"],
     and a denoiser that returns another shape than it is given, which would be broadcast."""
     check_samples(x, y)
     _check_labels(denoiser, y)
+    _check_prediction(denoiser, x, y)
+
+
+@eqx.filter_jit
+def _check_prediction(denoiser, x, y):
+    """Compiled to nothing, so that a denoiser is traced once for all calls with such shapes."""
     predict = lambda z, y: check_shape(denoiser(z, jnp.zeros((), x.dtype), y), z)
     jax.eval_shape(predict, x[0], jax.tree.map(lambda leaf: leaf[0], y))
 
