@@ -145,7 +145,7 @@ class Nodes(AbstractGrid):
         return self.log_snr
 
 
-def check_increasing(log_snr: Float[Array, " nodes"]) -> None:
+def check_increasing(log_snr: Float[ArrayLike, " nodes"]) -> None:
     """Refuses nodes that are not finite or do not increase."""
     if isinstance(log_snr, Tracer):
         return

@@ -5,6 +5,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
@@ -102,11 +103,11 @@ def decode(
     terms, ts, x, y = _begin(process, denoiser, latent, y, key, sampler)
     if sampler.controller is None and not isinstance(sampler.solver, dfx.AbstractImplicitSolver):
         end, failed = _fixed(terms, sampler.solver, ts, x, y)
-        steps = jnp.full(x.shape[0], ts.size - 1)
+        steps = jnp.asarray(np.full(x.shape[0], ts.size - 1))
     else:
         controller = dfx.StepTo(ts) if sampler.controller is None else sampler.controller
         end, failed, steps = _each(terms, sampler.solver, controller, ts, x, y, sampler.max_steps)
-    end = _finish(sampler.finish, sampler.time, denoiser, end, -ts[-1], y)
+    end = _finish(sampler.finish, sampler.time, denoiser, end, ts, y)
     end = _checked(end, failed, sampler, ts)
     return Samples(end, _evaluations(sampler, steps), steps)
 
@@ -185,7 +186,7 @@ def _begin(process, denoiser, latent, y, key, sampler):
     clock = sampler.time
     ts = -sampler.times(sampler.nodes(process, denoiser))
     latent, y = shard((latent, y), sampler.mesh)
-    x = latent / _scale(clock, -ts[0])
+    x = _unscaled(clock, latent, ts)
     if not sampler.noisy:
         return dfx.ODETerm(TimeReversed(ProbabilityFlow(clock, denoiser), 0.0)), ts, x, y
     if key is None:
@@ -251,10 +252,17 @@ def _solve(terms, solver, controller, ts, x, y, max_steps, saveat):
 
 
 @eqx.filter_jit
-def _finish(finish, clock, denoiser, x, s, y):
+def _finish(finish, clock, denoiser, x, ts, y):
+    s = -ts[-1]
     if finish is None:
         return x / clock.mean_factor(s)
     return jax.vmap(lambda x, y: finish(clock, denoiser, x, s, y))(x, y)
+
+
+@eqx.filter_jit
+def _unscaled(clock, latent, ts):
+    """States at the first time, in the units of a clock."""
+    return latent / _scale(clock, -ts[0])
 
 
 def _scale(clock, s):

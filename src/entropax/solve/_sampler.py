@@ -5,6 +5,7 @@ import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
@@ -108,27 +109,25 @@ class Sampler(eqx.Module):
             reaches.
         """
         trusted = denoiser.log_snr_range
-        if self.log_snr_range is None:
-            low = jnp.maximum(process.log_snr(jnp.asarray(process.T)), trusted[0])
-            high = jnp.asarray(min(_LEAST_NOISE, trusted[1]))
-        else:
-            low, high = (jnp.asarray(end) for end in self.log_snr_range)
-        if not isinstance(low, Tracer) and not (jnp.isfinite(low) & jnp.isfinite(high) & (low < high)):
-            raise ValueError(f"`log_snr_range` must be two finite numbers that increase; got ({low}, {high}).")
-        # The grid follows the process but is no function of its parameters to derivatives.
-        nodes = jax.lax.stop_gradient(self.grid(process, low, high, self.steps))
-        check_increasing(nodes)
-        if not isinstance(nodes, Tracer):
-            self._check_reach(float(nodes[0]), float(nodes[-1]), trusted)
-        return nodes
+        # As arrays they are numbers to compiled code, which then serves every range.
+        given = None if self.log_snr_range is None else tuple(jnp.asarray(end) for end in self.log_snr_range)
+        laid = _lay(process, self.time, self.grid, self.steps, trusted, given)
+        if not any(isinstance(number, Tracer) for number in laid):
+            self._check(trusted, *jax.device_get(laid))
+        return laid[0]
 
-    def _check_reach(self, first, last, trusted):
+    def _check(self, trusted, nodes, ends, reach):
+        low, high = ends
+        if not (np.isfinite(ends).all() and low < high):
+            raise ValueError(f"`log_snr_range` must be two finite numbers that increase; got ({low}, {high}).")
+        check_increasing(nodes)
+        first, last = nodes[0], nodes[-1]
         if first < trusted[0] - 1e-3 or last > trusted[1] + 1e-3:
             raise ValueError(
                 f"The grid runs from λ = {first:.3f} to {last:.3f}, and the denoiser can be trusted on "
                 f"({trusted[0]:.3f}, {trusted[1]:.3f}): give a `log_snr_range` within it."
             )
-        end, start = (float(self.time.log_snr(jnp.asarray(s))) for s in (self.time.T, 0.0))
+        end, start = reach
         if first < end - 1e-3 or last > start:
             raise ValueError(
                 f"The grid runs from λ = {first:.3f} to {last:.3f}, and `clock` {type(self.time).__name__} reaches "
@@ -138,6 +137,17 @@ class Sampler(eqx.Module):
     def times(self, nodes: Float[Array, " nodes"]) -> Float[Array, " nodes"]:
         """The times of its clock at the nodes, decreasing."""
         return _times(self.time, nodes)
+
+
+@eqx.filter_jit
+def _lay(process, clock, grid, steps, trusted, given):
+    """The nodes, the ends that were asked for, and what the clock reaches."""
+    if given is None:
+        given = jnp.maximum(process.log_snr(jnp.asarray(process.T)), trusted[0]), min(_LEAST_NOISE, trusted[1])
+    ends = jnp.asarray(given)
+    reach = jnp.stack([clock.log_snr(jnp.asarray(s)) for s in (clock.T, 0.0)])
+    # The grid follows the process but is no function of its parameters to derivatives.
+    return jax.lax.stop_gradient(grid(process, ends[0], ends[1], steps)), ends, reach
 
 
 @eqx.filter_jit
