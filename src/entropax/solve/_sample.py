@@ -204,16 +204,33 @@ def _begin(process, denoiser, latent, y, key, sampler):
 
 @eqx.filter_jit
 def _fixed(terms, solver, ts, x, y):
-    out = _solve(terms, solver, dfx.StepTo(ts), ts, x, y, ts.size - 1, dfx.SaveAt(t1=True))
-    assert out.ys is not None
-    return out.ys[0], out.result != dfx.RESULTS.successful
+    (end, _, failed), _ = jax.lax.scan(*_stepping(terms, solver, ts, x, y))
+    return end, failed
 
 
 @eqx.filter_jit
 def _path(terms, solver, ts, x, y):
-    out = _solve(terms, solver, dfx.StepTo(ts), ts, x, y, ts.size - 1, dfx.SaveAt(t0=True, steps=True))
-    assert out.ys is not None
-    return out.ys
+    step, start, times = _stepping(terms, solver, ts, x, y)
+
+    def keeping(carry, ends):
+        carry, _ = step(carry, ends)
+        return carry, carry[0]
+
+    _, states = jax.lax.scan(keeping, start, times)
+    return jnp.concatenate([x[None], states])
+
+
+def _stepping(terms, solver, ts, x, y):
+    """The steps of a fixed grid for `lax.scan`. There is nothing to control, and a loop that could be controlled would
+    cost as much as a small network. Reverse-mode derivatives keep the states and make each step again."""
+
+    def step(carry, ends):
+        x, state, failed = carry
+        x, _, _, state, result = solver.step(terms, *ends, x, y, state, jnp.array(False))
+        return (x, state, failed | (result != dfx.RESULTS.successful)), None
+
+    start = x, solver.init(terms, ts[0], ts[1], x, y), jnp.array(False)
+    return jax.checkpoint(step, prevent_cse=False), start, (ts[:-1], ts[1:])
 
 
 @eqx.filter_jit
