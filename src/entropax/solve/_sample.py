@@ -5,7 +5,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
@@ -100,16 +99,11 @@ def decode(
 
     **Returns:**, **Raises:** as there; `ValueError` for churn without a key.
     """
-    terms, ts, x, y = _begin(process, denoiser, latent, y, key, sampler)
-    if sampler.controller is None and not isinstance(sampler.solver, dfx.AbstractImplicitSolver):
-        end, failed = _fixed(terms, sampler.solver, ts, x, y)
-        steps = jnp.asarray(np.full(x.shape[0], ts.size - 1))
-    else:
-        controller = dfx.StepTo(ts) if sampler.controller is None else sampler.controller
-        end, failed, steps = _each(terms, sampler.solver, controller, ts, x, y, sampler.max_steps)
-    end = _finish(sampler.finish, sampler.time, denoiser, end, ts, y)
-    end = _checked(end, failed, sampler, ts)
-    return Samples(end, _evaluations(sampler, steps), steps)
+    terms, ts, latent, y = _begin(process, denoiser, latent, y, key, sampler)
+    # Of the sampler what is compiled; the rest are numbers that must not be part of it.
+    how = sampler.solver, sampler.controller, sampler.max_steps, sampler.time, sampler.finish
+    end, failed, steps = _drawn(terms, denoiser, how, ts, latent, y)
+    return Samples(_checked(end, failed, sampler, ts), _evaluations(sampler, steps), steps)
 
 
 def trajectory(
@@ -131,10 +125,11 @@ def trajectory(
     """
     if sampler.controller is not None:
         raise ValueError("`sampler` must have a fixed grid for a trajectory: leave its `controller` out.")
-    terms, ts, x, y = _begin(process, denoiser, latent, y, key, sampler)
-    states = _checked(_path(terms, sampler.solver, ts, x, y), jnp.array(False), sampler, ts)
+    terms, ts, latent, y = _begin(process, denoiser, latent, y, key, sampler)
+    states = _path(terms, sampler.solver, ts, latent / _scale(sampler.time, -ts[0]), y)
+    states = _checked(states, ~jnp.all(jnp.isfinite(states)), sampler, ts)
     scales = jax.vmap(lambda t: _scale(sampler.time, -t))(ts)
-    z = states * scales.reshape(-1, *(1,) * x.ndim)
+    z = states * scales.reshape(-1, *(1,) * latent.ndim)
     return Trajectory(jax.vmap(sampler.time.log_snr)(-ts), z)
 
 
@@ -172,40 +167,57 @@ def encode(
     terms = probability_flow(clock, denoiser)
     x, y = shard((x, y), sampler.mesh)
     start = x * clock.mean_factor(ts[0])
-    if sampler.controller is None and not isinstance(sampler.solver, dfx.AbstractImplicitSolver):
-        end, failed = _fixed(terms, sampler.solver, ts, start, y)
-    else:
-        controller = dfx.StepTo(ts) if sampler.controller is None else sampler.controller
-        end, failed, _ = _each(terms, sampler.solver, controller, ts, start, y, sampler.max_steps)
+    end, failed, _ = _solved(terms, sampler.solver, sampler.controller, sampler.max_steps, ts, start, y)
     return _checked(end, failed, sampler, ts) * _scale(clock, ts[-1])
 
 
 def _begin(process, denoiser, latent, y, key, sampler):
-    """Terms, times and the state they begin with, in the clock of the sampler, t = −s."""
+    """Terms and times in the clock of the sampler, t = −s; the state and the conditions on their devices."""
     check_denoiser(denoiser, latent, y)
     clock = sampler.time
     ts = -sampler.times(sampler.nodes(process, denoiser))
     latent, y = shard((latent, y), sampler.mesh)
-    x = _unscaled(clock, latent, ts)
     if not sampler.noisy:
-        return dfx.ODETerm(TimeReversed(ProbabilityFlow(clock, denoiser), 0.0)), ts, x, y
+        return dfx.ODETerm(TimeReversed(ProbabilityFlow(clock, denoiser), 0.0)), ts, latent, y
     if key is None:
         raise ValueError("`key` is needed for a sampler with churn, which draws noise on its way.")
     # As an array it is a number to compiled code, which then serves every churn.
-    churn: Any = sampler.churn if callable(sampler.churn) else jnp.asarray(sampler.churn, x.dtype)
-    if sampler.controller is None and not isinstance(sampler.solver, dfx.AbstractImplicitSolver):
-        path = GridBrownianPath(ts, key, x.shape)
+    churn: Any = sampler.churn if callable(sampler.churn) else jnp.asarray(sampler.churn, latent.dtype)
+    if _on_grid(sampler.solver, sampler.controller):
+        path = GridBrownianPath(ts, key, latent.shape)
     else:
         path = dfx.VirtualBrownianTree(
-            ts[0], ts[-1], 1e-3 * (ts[-1] - ts[-2]), (1, *x.shape[1:]), key, levy_area=dfx.SpaceTimeLevyArea
+            ts[0], ts[-1], 1e-3 * (ts[-1] - ts[-2]), (1, *latent.shape[1:]), key, levy_area=dfx.SpaceTimeLevyArea
         )
-    return reverse(clock, denoiser, path, churn, start=0.0), ts, x, y
+    return reverse(clock, denoiser, path, churn, start=0.0), ts, latent, y
+
+
+def _on_grid(solver, controller):
+    """Whether all samples take the same steps."""
+    return controller is None and not isinstance(solver, dfx.AbstractImplicitSolver)
 
 
 @eqx.filter_jit
-def _fixed(terms, solver, ts, x, y):
+def _drawn(terms, denoiser, how, ts, latent, y):
+    """All of a draw at once, because a call costs as much as a few evaluations of a small network."""
+    solver, controller, max_steps, clock, finish = how
+    x = latent / _scale(clock, -ts[0])
+    x, failed, steps = _solved(terms, solver, controller, max_steps, ts, x, y)
+    s = -ts[-1]
+    if finish is None:
+        x = x / clock.mean_factor(s)
+    else:
+        x = jax.vmap(lambda x, y: finish(clock, denoiser, x, s, y))(x, y)
+    return x, failed | ~jnp.all(jnp.isfinite(x)), steps
+
+
+@eqx.filter_jit
+def _solved(terms, solver, controller, max_steps, ts, x, y):
+    """The states at the end, whether any failed, and how many steps each took."""
+    if not _on_grid(solver, controller):
+        return _each(terms, solver, dfx.StepTo(ts) if controller is None else controller, max_steps, ts, x, y)
     (end, _, failed), _ = jax.lax.scan(*_stepping(terms, solver, ts, x, y))
-    return end, failed
+    return end, failed | ~jnp.all(jnp.isfinite(end)), jnp.full(x.shape[0], ts.size - 1)
 
 
 @eqx.filter_jit
@@ -233,53 +245,31 @@ def _stepping(terms, solver, ts, x, y):
     return jax.checkpoint(step, prevent_cse=False), start, (ts[:-1], ts[1:])
 
 
-@eqx.filter_jit
-def _each(terms, solver, controller, ts, x, y, max_steps):
+def _each(terms, solver, controller, max_steps, ts, x, y):
     """A solve for every sample, with steps and noise of its own."""
 
     def one(x, y, i):
         own = terms
         if isinstance(terms, dfx.MultiTerm):
             own = eqx.tree_at(lambda t: t.terms[1].path.key, terms, jr.fold_in(terms.terms[1].path.key, i))
-        one = lambda leaf: leaf[None]
-        saveat = dfx.SaveAt(t1=True)
-        out = _solve(own, solver, controller, ts, one(x), jax.tree.map(one, y), max_steps, saveat)
+        y = jax.tree.map(lambda leaf: leaf[None], y)
+        out = dfx.diffeqsolve(
+            own,
+            solver,
+            ts[0],
+            ts[-1],
+            None if isinstance(controller, dfx.StepTo) else ts[1] - ts[0],
+            x[None],
+            y,
+            stepsize_controller=controller,
+            max_steps=max_steps,
+            throw=False,
+        )
         assert out.ys is not None
         return out.ys[0, 0], out.result != dfx.RESULTS.successful, out.stats["num_steps"]
 
     end, failed, steps = jax.vmap(one)(x, y, jnp.arange(x.shape[0]))
-    return end, jnp.any(failed), steps
-
-
-def _solve(terms, solver, controller, ts, x, y, max_steps, saveat):
-    dt0 = None if isinstance(controller, dfx.StepTo) else ts[1] - ts[0]
-    return dfx.diffeqsolve(
-        terms,
-        solver,
-        ts[0],
-        ts[-1],
-        dt0,
-        x,
-        y,
-        stepsize_controller=controller,
-        max_steps=max_steps,
-        saveat=saveat,
-        throw=False,
-    )
-
-
-@eqx.filter_jit
-def _finish(finish, clock, denoiser, x, ts, y):
-    s = -ts[-1]
-    if finish is None:
-        return x / clock.mean_factor(s)
-    return jax.vmap(lambda x, y: finish(clock, denoiser, x, s, y))(x, y)
-
-
-@eqx.filter_jit
-def _unscaled(clock, latent, ts):
-    """States at the first time, in the units of a clock."""
-    return latent / _scale(clock, -ts[0])
+    return end, jnp.any(failed) | ~jnp.all(jnp.isfinite(end)), steps
 
 
 def _scale(clock, s):
@@ -293,7 +283,6 @@ def _checked(x, failed, sampler, ts):
         f"did not end in `max_steps` = {sampler.max_steps}: give more `steps`, another grid, a looser tolerance, less "
         "guidance, or look at the denoiser there; labels that a model does not know make it so too."
     )
-    failed = failed | ~jnp.all(jnp.isfinite(x))
     if isinstance(failed, Tracer):
         return eqx.error_if(x, failed, message)
     if bool(failed):
