@@ -112,7 +112,7 @@ class Record:
         finally:
             timings = self.timings
             timings[name] = timings.get(name, 0.0) + time.perf_counter() - start
-            self._write_json("timings.json", timings)
+            self.write_json("timings.json", timings)
 
     def save(self, **arrays: Any) -> None:
         """Writes arrays.npz, all of it: a second call replaces what the first one wrote.
@@ -129,9 +129,9 @@ class Record:
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
         """Writes the configuration, the provenance and, last, the metrics: from here on the run is complete."""
-        self._write_json("config.json", self.plain_config)
-        self._write_json("provenance.json", provenance() | {"seed": self.plain_config.get("seed")})
-        self._write_json("metrics.json", metrics)
+        self.write_json("config.json", self.plain_config)
+        self.write_json("provenance.json", provenance() | {"seed": self.plain_config.get("seed")})
+        self.write_json("metrics.json", metrics)
 
     def load(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """The metrics and the arrays.
@@ -150,7 +150,8 @@ class Record:
                 raise _unreadable(file, error) from None
         return _read_json(self.directory / "metrics.json"), arrays
 
-    def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        """Writes a file of the folder, whole or not at all."""
         self._write(name, json.dumps(value, indent=2, default=_plain).encode())
 
     def _write(self, name: str, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """Which settings are best, at what cost, and whether that is as good as real samples are."""
 
+import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,18 +45,25 @@ def best_by_budget(rows: Rows, by: str) -> dict[int, Mapping[str, Any]]:
     return found
 
 
+def of_one_seed(rows: Rows) -> Rows:
+    """The rows of the seed that most have. Between seeds a distance moves by more than between good settings, so that
+    the best of settings with several seeds would be the luckiest."""
+    seed, _ = collections.Counter(row["setting"]["seed"] for row in rows).most_common(1)[0]
+    return [row for row in rows if row["setting"]["seed"] == seed]
+
+
 def summary(rows: Rows, floors: Mapping[str, Measured], by: str) -> dict[str, Any]:
     """By problem: the floors, the best setting of each budget, and the cheapest that is good enough."""
     metrics = {}
     for problem, of_problem in _by_problem(rows).items():
-        floor = _value(floors[problem].get(by))
-        chosen = cheapest(of_problem, by, floor)
+        floor, alike = _value(floors[problem].get(by)), of_one_seed(of_problem)
+        chosen = cheapest(alike, by, floor)
         metrics[problem] = {
             "settings": len(of_problem),
             f"floor of {by}": floor,
             "best": {
                 str(budget): f"{label(row)}: {error_of(row, by):.4g}"
-                for budget, row in best_by_budget(of_problem, by).items()
+                for budget, row in best_by_budget(alike, by).items()
             },
             "cheapest": None if chosen is None else f"{label(chosen)}: {error_of(chosen, by):.4g}",
         }
@@ -64,13 +72,16 @@ def summary(rows: Rows, floors: Mapping[str, Measured], by: str) -> dict[str, An
 
 def show(rows: Rows, floors: Mapping[str, Measured], by: str, top: int) -> None:
     """Prints a table for each problem: the settings with the least error, under them the floor, then the best setting
-    of each budget and the cheapest that is good enough."""
+    of each budget and the cheapest that is good enough, all of one seed."""
     console = rich.console.Console(width=None if rich.console.Console().is_terminal else 200)
     for problem, of_problem in _by_problem(rows).items():
-        floor = floors[problem]
+        floor, alike = floors[problem], of_one_seed(of_problem)
         names = [name for name in NAMES if any(row["measured"].get(name) for row in of_problem)]
-        ordered = sorted(of_problem, key=lambda row: error_of(row, by))
-        table = rich.table.Table(title=f"{problem}: {len(of_problem)} settings by {by}", title_justify="left")
+        ordered = sorted(alike, key=lambda row: error_of(row, by))
+        table = rich.table.Table(
+            title=f"{problem}: {len(alike)} of {len(of_problem)} settings, those of one seed, by {by}",
+            title_justify="left",
+        )
         table.add_column("setting", overflow="fold")
         table.add_column("asked", justify="right")
         for name in names:
@@ -81,10 +92,10 @@ def show(rows: Rows, floors: Mapping[str, Measured], by: str, top: int) -> None:
         table.add_row("real samples", "", *(_text(floor.get(name)) for name in names), style="bold")
         console.print(table)
         for error in dict.fromkeys((by, "strong_error")):
-            best = best_by_budget(of_problem, error)
+            best = best_by_budget(alike, error)
             for budget, row in best.items():
                 console.print(f"  least {error} of {budget} evaluations: {error_of(row, error):.4g}  {label(row)}")
-            chosen = cheapest(of_problem, error, _value(floor.get(error)))
+            chosen = cheapest(alike, error, _value(floor.get(error)))
             if chosen is not None:
                 console.print(
                     f"  cheapest within 5 % of the best {error} or its floor: {chosen['evaluations']:.4g} evaluations, "

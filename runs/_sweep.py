@@ -2,7 +2,7 @@
 
 What lies in the folder of a sweep: `results.jsonl` (or `results.0-of-4.jsonl`, ...), a row for each setting in which
 nothing depends on the machine's mood, so that a sweep which was killed and started again leaves the same bytes;
-`timings.jsonl` beside it, for what does; `floors.json`.
+`timings.jsonl` beside it, for what does; `floor.mixture.json` and so on, one for each problem.
 """
 
 import dataclasses
@@ -98,18 +98,13 @@ class Sweep:
                 if setting.problem not in yardsticks:
                     make = self.problems[setting.problem]
                     yardsticks[setting.problem] = Yardstick(make(self.config.samples, self.config.seed, self.root))
-                    self._write_floor(setting.problem, yardsticks[setting.problem])
+                    floor = f"floor.{setting.problem}.json"
+                    if not (self.folder / floor).exists():
+                        self.record.write_json(floor, yardsticks[setting.problem].floor())
                 row = measure(setting, yardsticks[setting.problem], references)
                 results.append(row)
                 seconds = round(time.perf_counter() - start, 4)
                 timings.append({"hash": setting.hash, "seconds": seconds, "host": platform.node()})
-
-    def _write_floor(self, name: str, yardstick: Yardstick) -> None:
-        file = self.folder / f"floor.{name}.json"
-        if not file.exists():
-            aside = file.with_suffix(f".{os.getpid()}")
-            aside.write_text(json.dumps(yardstick.floor()))
-            os.replace(aside, file)
 
 
 def measure(setting: Setting, yardstick: Yardstick, references: dict[tuple, jax.Array]) -> dict[str, Any]:

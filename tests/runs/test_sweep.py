@@ -36,10 +36,14 @@ def results(folder: pathlib.Path) -> bytes:
     return (folder / "results.jsonl").read_bytes()
 
 
-@pytest.mark.slow
-def test_numbers_do_not_compile_anew(tmp_path, monkeypatch):
-    # The classifier takes most of the time of a setting, and compiles nothing.
+@pytest.fixture
+def one_tree(monkeypatch):
+    """The classifier takes most of the time of a setting, and compiles nothing."""
     monkeypatch.setattr(_yardstick, "_TREES", 1)
+
+
+@pytest.mark.slow
+def test_numbers_do_not_compile_anew(tmp_path, one_tree):
     traces = []
 
     class Traced(ex.AbstractDenoiser):
@@ -124,7 +128,7 @@ def test_half_precision_costs_accuracy(tmp_path):
     assert 1e-4 < strong_error(half, full) < 0.2
 
 
-def test_interrupted_anywhere_a_sweep_ends_with_the_same_file(tmp_path):
+def test_interrupted_anywhere_a_sweep_ends_with_the_same_file(tmp_path, one_tree):
     sweep = Sweep(TINY, PLAN, tmp_path)
     sweep.work()
     content = results(sweep.folder)
@@ -139,7 +143,7 @@ def test_interrupted_anywhere_a_sweep_ends_with_the_same_file(tmp_path):
     assert (sweep.folder / "timings.jsonl").read_bytes() == before, "nothing is measured twice"
 
 
-def test_shares_are_put_together(tmp_path):
+def test_shares_are_put_together(tmp_path, one_tree):
     whole, parts = (Sweep(TINY, PLAN, tmp_path / name) for name in ("whole", "parts"))
     whole.work()
     for shard in (1, 0):
@@ -162,7 +166,7 @@ def test_samples_that_leave_all_bounds_are_a_result(tmp_path):
     assert "left all bounds" in row["failed"] and row["measured"] == {}
 
 
-def test_the_program_prints_floors_and_the_best(tmp_path, capsys, monkeypatch):
+def test_the_program_prints_floors_and_the_best(tmp_path, capsys, monkeypatch, one_tree):
     monkeypatch.setattr(program, "PLANS", {"smoke": (lambda: PLAN, TINY)})
     sweep = program.main(["--grid", "smoke", "--root", str(tmp_path), "--by", "kl", "--shard", "0/1"])
     shown = capsys.readouterr().out

@@ -163,19 +163,19 @@ def encode(
         )
     check_denoiser(denoiser, x, y)
     clock = sampler.time
-    ts = sampler.times(sampler.nodes(process, denoiser))[::-1]
+    ts = sampler.times(process, denoiser)[::-1]
     terms = probability_flow(clock, denoiser)
     x, y = shard((x, y), sampler.mesh)
     start = x * clock.mean_factor(ts[0])
     end, failed, _ = _solved(terms, sampler.solver, sampler.controller, sampler.max_steps, ts, start, y)
-    return _checked(end, failed, sampler, ts) * _scale(clock, ts[-1])
+    return _checked(end, failed | ~jnp.all(jnp.isfinite(end)), sampler, ts) * _scale(clock, ts[-1])
 
 
 def _begin(process, denoiser, latent, y, key, sampler):
     """Terms and times in the clock of the sampler, t = −s; the state and the conditions on their devices."""
     check_denoiser(denoiser, latent, y)
     clock = sampler.time
-    ts = -sampler.times(sampler.nodes(process, denoiser))
+    ts = -sampler.times(process, denoiser)
     latent, y = shard((latent, y), sampler.mesh)
     if not sampler.noisy:
         return dfx.ODETerm(TimeReversed(ProbabilityFlow(clock, denoiser), 0.0)), ts, latent, y
@@ -213,11 +213,11 @@ def _drawn(terms, denoiser, how, ts, latent, y):
 
 @eqx.filter_jit
 def _solved(terms, solver, controller, max_steps, ts, x, y):
-    """The states at the end, whether any failed, and how many steps each took."""
+    """The states at the end, whether the solver says that any failed, and how many steps each took."""
     if not _on_grid(solver, controller):
         return _each(terms, solver, dfx.StepTo(ts) if controller is None else controller, max_steps, ts, x, y)
     (end, _, failed), _ = jax.lax.scan(*_stepping(terms, solver, ts, x, y))
-    return end, failed | ~jnp.all(jnp.isfinite(end)), jnp.full(x.shape[0], ts.size - 1)
+    return end, failed, jnp.full(x.shape[0], ts.size - 1)
 
 
 @eqx.filter_jit
@@ -269,7 +269,7 @@ def _each(terms, solver, controller, max_steps, ts, x, y):
         return out.ys[0, 0], out.result != dfx.RESULTS.successful, out.stats["num_steps"]
 
     end, failed, steps = jax.vmap(one)(x, y, jnp.arange(x.shape[0]))
-    return end, jnp.any(failed) | ~jnp.all(jnp.isfinite(end)), steps
+    return end, jnp.any(failed), steps
 
 
 def _scale(clock, s):

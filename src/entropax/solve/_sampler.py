@@ -108,13 +108,23 @@ class Sampler(eqx.Module):
         **Raises:** `ValueError` where they do not increase, or lie beyond what the denoiser is trusted on or the clock
             reaches.
         """
+        return self._laid(process, denoiser)[0]
+
+    def times(self, process: AbstractProcess, denoiser: AbstractDenoiser) -> Float[Array, " nodes"]:
+        """The times of its clock at these nodes, decreasing.
+
+        **Raises:** as there.
+        """
+        return self._laid(process, denoiser)[1]
+
+    def _laid(self, process, denoiser):
         trusted = denoiser.log_snr_range
         # As arrays they are numbers to compiled code, which then serves every range.
         given = None if self.log_snr_range is None else tuple(jnp.asarray(end) for end in self.log_snr_range)
-        laid = _lay(process, self.time, self.grid, self.steps, trusted, given)
-        if not any(isinstance(number, Tracer) for number in laid):
-            self._check(trusted, *jax.device_get(laid))
-        return laid[0]
+        nodes, times, ends, reach = _lay(process, self.time, self.grid, self.steps, trusted, given)
+        if not any(isinstance(number, Tracer) for number in (nodes, ends, reach)):
+            self._check(trusted, *jax.device_get((nodes, ends, reach)))
+        return nodes, times
 
     def _check(self, trusted, nodes, ends, reach):
         low, high = ends
@@ -134,25 +144,17 @@ class Sampler(eqx.Module):
                 f"from {end:.3f} to {start:.3f}: give it another `T`, or another `log_snr_range`."
             )
 
-    def times(self, nodes: Float[Array, " nodes"]) -> Float[Array, " nodes"]:
-        """The times of its clock at the nodes, decreasing."""
-        return _times(self.time, nodes)
-
 
 @eqx.filter_jit
 def _lay(process, clock, grid, steps, trusted, given):
-    """The nodes, the ends that were asked for, and what the clock reaches."""
+    """The nodes, their times, the ends that were asked for, and what the clock reaches."""
     if given is None:
         given = jnp.maximum(process.log_snr(jnp.asarray(process.T)), trusted[0]), min(_LEAST_NOISE, trusted[1])
     ends = jnp.asarray(given)
     reach = jnp.stack([clock.log_snr(jnp.asarray(s)) for s in (clock.T, 0.0)])
     # The grid follows the process but is no function of its parameters to derivatives.
-    return jax.lax.stop_gradient(grid(process, ends[0], ends[1], steps)), ends, reach
-
-
-@eqx.filter_jit
-def _times(clock, nodes):
-    return jax.vmap(clock.time)(nodes)
+    nodes = jax.lax.stop_gradient(grid(process, ends[0], ends[1], steps))
+    return nodes, jax.vmap(clock.time)(nodes), ends, reach
 
 
 def _check_churn(churn):
