@@ -1,8 +1,9 @@
 """The cost of drawing samples. `just bench sample`
 
-A network fitted to digits, DPM-Solver++(2M) on one grid from one initial noise, three ways: `ex.decode`; the same
-solver as a `lax.scan` written by hand; and, where `pip install "entropax[peers]"` has been done, the loop about a
-scheduler of diffusers with the network in PyTorch. All three must arrive at the same samples. Rounds alternate, so that
+A network fitted to digits, DPM-Solver++(2M) on one grid from one initial noise, four ways: `ex.decode`; the same within
+`jax.jit`, which takes off what a call costs beside its computation; the same solver as a `lax.scan` written by hand and
+compiled as that is; and, where `pip install "entropax[peers]"` has been done, the loop about a scheduler of diffusers
+with the network in PyTorch. All must arrive at the same samples. Rounds alternate, so that
 what else the machine does falls on all alike; the factors are medians over rounds.
 """
 
@@ -21,7 +22,7 @@ import entropax as ex
 
 BATCHES, EVALUATIONS, ROUNDS = (16, 128, 1024), (10, 50), 15
 PROCESS = ex.VariancePreserving()
-OURS, BY_HAND, DIFFUSERS = "entropax", "lax.scan by hand", "diffusers"
+OURS, COMPILED, BY_HAND, DIFFUSERS = "entropax", "entropax in jax.jit", "lax.scan by hand", "diffusers"
 
 
 def by_hand(model, log_snr):
@@ -83,8 +84,10 @@ def compare(model, batch: int, evaluations: int) -> dict[str, float]:
     latent = np.asarray(jr.normal(jr.key(batch), (batch, 64)))
     sampler = ex.Sampler(steps=evaluations - 1)
     log_snr = sampler.nodes(PROCESS, model)
+    ours = lambda latent: ex.decode(PROCESS, model, jnp.asarray(latent), sampler=sampler).x
     ways = {
-        OURS: lambda latent: ex.decode(PROCESS, model, jnp.asarray(latent), sampler=sampler).x,
+        OURS: ours,
+        COMPILED: jax.jit(ours),
         BY_HAND: by_hand(model, log_snr),
     }
     if all(importlib.util.find_spec(name) for name in ("torch", "diffusers")):
@@ -106,18 +109,15 @@ def compare(model, batch: int, evaluations: int) -> dict[str, float]:
 def main() -> None:
     x, _ = ex.data.digits(jr.key(0))
     model = ex.fit(x, key=jr.key(1), settings=ex.Settings(steps=500))
-    table = rich.table.Table("batch", "evaluations", "entropax", "scan / ours", "diffusers / ours")
+    table = rich.table.Table(
+        "batch", "evaluations", "entropax", *(f"{name} / it" for name in (COMPILED, BY_HAND, DIFFUSERS))
+    )
     for batch in BATCHES:
         for evaluations in EVALUATIONS:
             found = compare(model, batch, evaluations)
-            theirs = found.get(f"{DIFFUSERS} / ours")
-            table.add_row(
-                str(batch),
-                str(evaluations),
-                f"{1e3 * found[OURS]:.1f} ms",
-                f"{found[f'{BY_HAND} / ours']:.2f}",
-                "not installed" if theirs is None else f"{theirs:.2f}",
-            )
+            ratios = [found.get(f"{name} / ours") for name in (COMPILED, BY_HAND, DIFFUSERS)]
+            shown = ["not installed" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
+            table.add_row(str(batch), str(evaluations), f"{1e3 * found[OURS]:.1f} ms", *shown)
     rich.console.Console().print(table)
 
 

@@ -200,8 +200,6 @@ class Setting:
             )
         except ValueError as error:
             raise Impossible(str(error)) from None
-        if self.tolerance is not None and not isinstance(solver, dfx.AbstractAdaptiveSolver):
-            raise Impossible(f"`solver` {self.solver} has no error estimate: leave `tolerance` out.")
         # Counted here, because inside of compiled code, where a sampler would ask first, calls are not seen.
         ex.solve.evaluations(solver, noisy=self.churn != 0)
         if self.steps < 1:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from runs._settings import Impossible, Plan, Setting
-from runs._standings import best_by_budget, cheapest, error_of
+from runs._standings import best_by_budget, cheapest, error_of, of_one_seed
 
 
 def test_a_setting_is_its_values():
@@ -114,3 +114,10 @@ def test_the_cheapest_that_is_good_enough():
         chosen = cheapest(rows, "mmd", floor)
         assert chosen is not None and chosen["evaluations"] == evaluations
     assert cheapest(rows_of((5, None)), "mmd", None) is None
+
+
+def test_luck_is_no_merit():
+    # Of a hundred equal settings the best would be one of the few that were drawn more than once.
+    rows = rows_of((5, 1.0), (10, 0.104), (20, 0.1), (20, 0.01))
+    rows[-1]["setting"] |= {"seed": 1}
+    assert of_one_seed(rows) == rows[:-1]

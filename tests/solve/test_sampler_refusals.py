@@ -17,6 +17,10 @@ SAMPLERS = {
     "ODE solver with churn": (dict(solver=dfx.Tsit5(), churn=1.0), "`solver` Tsit5 is for ODEs and `churn` is 1.0"),
     "multistep ODE solver with churn": (dict(churn=0.5), "`solver` DPMSolverPlusPlus is for ODEs"),
     "adaptive multistep": (dict(controller=ADAPTIVE), "`solver` DPMSolverPlusPlus is a multistep one .* leave"),
+    "adaptive Euler": (
+        dict(solver=dfx.Euler(), controller=ADAPTIVE),
+        "`solver` Euler has no error estimate .* leave it",
+    ),
     "multistep in another clock": (dict(clock=ex.LogSNR()), "is for the clock of the noise-to-signal ratio; got"),
     "no steps": (dict(steps=0), "`steps` must be positive; got 0"),
     "negative churn": (dict(solver=dfx.ShARK(), churn=-1.0), "`churn` must be finite and not negative; got -1.0"),
@@ -91,6 +95,9 @@ def test_conditions():
     vectors = network(ex.nn.VectorCondition(jr.normal(jr.key(2), (64, 3)), 8, key=jr.key(3)))
     with pytest.raises(ValueError, match=r"`y` must have shape \(3,\) for each sample; got \(2,\)"):
         draw(vectors, jnp.zeros((4, 2)))
+    exact = ex.data.JointGaussian.random(jr.key(4), dim_x=2, dim_y=3, noise_std=1.0).denoiser()
+    with pytest.raises(ValueError, match=r"`denoiser`, ConditionalGaussian, cannot take .* a `y` of shape \(2,\)"):
+        draw(exact, jnp.zeros((4, 2)))
 
 
 def test_guidance_without_a_null_condition():

@@ -138,6 +138,7 @@ _PROGRAM = """
 """
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_to_the_bit(tmp_path):
     # Each process would compile the same program; the later ones find it.
     cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3"}

@@ -50,7 +50,9 @@ class NoCondition(AbstractCondition):
 
     def __call__(self, y: PyTree | None) -> Embedding:
         if y is not None:
-            raise ValueError("`y` was given to a network that was made without a condition.")
+            raise ValueError(
+                "`y` was given to a network that was made without a condition: leave it out, or fit one with `y`."
+            )
         return Embedding(jnp.zeros(self.width), 0)
 
 

@@ -12,17 +12,33 @@ from ..nn import LabelCondition
 
 def check_denoiser(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
     """Refuses samples that are not finite, conditions that are not one for each, labels that a network does not know,
-    and a denoiser that returns another shape than it is given, which would be broadcast."""
-    check_samples(x, y)
-    _check_labels(denoiser, y)
+    and conditions or predictions of another shape than there should be."""
+    check_inputs(denoiser, x, y)
     _check_prediction(denoiser, x, y)
 
 
-@eqx.filter_jit
-def _check_prediction(denoiser, x, y):
-    """Compiled to nothing, so that a denoiser is traced once for all calls with such shapes."""
+def check_inputs(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
+    """Of these what is known from numbers; the rest is known from shapes, to [`check_prediction`][]."""
+    check_samples(x, y)
+    _check_labels(denoiser, y)
+
+
+def check_prediction(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
+    """Refuses conditions that a denoiser cannot take, and a denoiser that returns another shape than it is given, which
+    would be broadcast. Within compiled code it costs nothing, and a denoiser is traced once for all such shapes."""
     predict = lambda z, y: check_shape(denoiser(z, jnp.zeros((), x.dtype), y), z)
-    jax.eval_shape(predict, x[0], jax.tree.map(lambda leaf: leaf[0], y))
+    one = jax.tree.map(lambda leaf: leaf[0], y)
+    try:
+        jax.eval_shape(predict, x[0], one)
+    except TypeError as error:
+        shapes = jax.tree.map(lambda leaf: leaf.shape, one)
+        raise ValueError(
+            f"`denoiser`, {type(denoiser).__name__}, cannot take a state of shape {x.shape[1:]} with a `y` of shape "
+            f"{shapes}: {error}"
+        ) from error
+
+
+_check_prediction = eqx.filter_jit(check_prediction)
 
 
 def check_shape(prediction: Array, z: Float[Array, "*shape"]) -> Array:

@@ -12,7 +12,7 @@ from ..denoiser import AbstractDenoiser, noise
 from ..parallel import shard
 from ..process import AbstractProcess
 from ..terms import GridBrownianPath, probability_flow, ProbabilityFlow, reverse, TimeReversed
-from ._checks import check_denoiser
+from ._checks import check_inputs, check_prediction
 from ._evaluations import evaluations
 from ._sampler import Sampler
 
@@ -126,7 +126,7 @@ def trajectory(
     if sampler.controller is not None:
         raise ValueError("`sampler` must have a fixed grid for a trajectory: leave its `controller` out.")
     terms, ts, latent, y = _begin(process, denoiser, latent, y, key, sampler)
-    states = _path(terms, sampler.solver, ts, latent / _scale(sampler.time, -ts[0]), y)
+    states = _path(terms, denoiser, sampler.solver, ts, latent / _scale(sampler.time, -ts[0]), y)
     states = _checked(states, ~jnp.all(jnp.isfinite(states)), sampler, ts)
     scales = jax.vmap(lambda t: _scale(sampler.time, -t))(ts)
     z = states * scales.reshape(-1, *(1,) * latent.ndim)
@@ -161,19 +161,19 @@ def encode(
         raise ValueError(
             f"`sampler` must have no churn to encode with, as noise cannot be undone; got {sampler.churn}."
         )
-    check_denoiser(denoiser, x, y)
+    check_inputs(denoiser, x, y)
     clock = sampler.time
     ts = sampler.times(process, denoiser)[::-1]
     terms = probability_flow(clock, denoiser)
     x, y = shard((x, y), sampler.mesh)
     start = x * clock.mean_factor(ts[0])
-    end, failed, _ = _solved(terms, sampler.solver, sampler.controller, sampler.max_steps, ts, start, y)
+    end, failed, _ = _solved(terms, denoiser, sampler.solver, sampler.controller, sampler.max_steps, ts, start, y)
     return _checked(end, failed | ~jnp.all(jnp.isfinite(end)), sampler, ts) * _scale(clock, ts[-1])
 
 
 def _begin(process, denoiser, latent, y, key, sampler):
     """Terms and times in the clock of the sampler, t = −s; the state and the conditions on their devices."""
-    check_denoiser(denoiser, latent, y)
+    check_inputs(denoiser, latent, y)
     clock = sampler.time
     ts = -sampler.times(process, denoiser)
     latent, y = shard((latent, y), sampler.mesh)
@@ -202,7 +202,7 @@ def _drawn(terms, denoiser, how, ts, latent, y):
     """All of a draw at once, because a call costs as much as a few evaluations of a small network."""
     solver, controller, max_steps, clock, finish = how
     x = latent / _scale(clock, -ts[0])
-    x, failed, steps = _solved(terms, solver, controller, max_steps, ts, x, y)
+    x, failed, steps = _solved(terms, denoiser, solver, controller, max_steps, ts, x, y)
     s = -ts[-1]
     if finish is None:
         x = x / clock.mean_factor(s)
@@ -212,8 +212,9 @@ def _drawn(terms, denoiser, how, ts, latent, y):
 
 
 @eqx.filter_jit
-def _solved(terms, solver, controller, max_steps, ts, x, y):
+def _solved(terms, denoiser, solver, controller, max_steps, ts, x, y):
     """The states at the end, whether the solver says that any failed, and how many steps each took."""
+    check_prediction(denoiser, x, y)
     if not _on_grid(solver, controller):
         return _each(terms, solver, dfx.StepTo(ts) if controller is None else controller, max_steps, ts, x, y)
     (end, _, failed), _ = jax.lax.scan(*_stepping(terms, solver, ts, x, y))
@@ -221,7 +222,8 @@ def _solved(terms, solver, controller, max_steps, ts, x, y):
 
 
 @eqx.filter_jit
-def _path(terms, solver, ts, x, y):
+def _path(terms, denoiser, solver, ts, x, y):
+    check_prediction(denoiser, x, y)
     step, start, times = _stepping(terms, solver, ts, x, y)
 
     def keeping(carry, ends):

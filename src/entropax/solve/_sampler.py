@@ -91,6 +91,12 @@ class Sampler(eqx.Module):
                     f"`solver` {name} is for the clock of the noise-to-signal ratio; got `clock` "
                     f"{type(self.clock).__name__}. Leave `clock` out, or give another solver."
                 )
+        adaptive = isinstance(self.controller, dfx.AbstractAdaptiveStepSizeController)
+        if adaptive and not isinstance(self.solver, (dfx.AbstractAdaptiveSolver, dfx.AbstractSRK)):
+            raise ValueError(
+                f"`solver` {name} has no error estimate for `controller` {type(self.controller).__name__}: leave it "
+                f"out, or give a solver that has one, such as diffrax.Tsit5() or diffrax.HalfSolver({name}())."
+            )
 
     @property
     def noisy(self) -> bool:
