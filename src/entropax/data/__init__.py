@@ -1,3 +1,4 @@
+from . import bmi as bmi
 from ._arrays import load_arrays as load_arrays
 from ._cubature import cubature as cubature
 from ._digits import digits as digits
