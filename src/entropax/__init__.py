@@ -54,6 +54,7 @@ from .information import (
     discrete_nll as discrete_nll,
     entropy_rate as entropy_rate,
     EntropyDifference as EntropyDifference,
+    gaussian_information as gaussian_information,
     GaussianDecoder as GaussianDecoder,
     GridDecoder as GridDecoder,
     information_above as information_above,
