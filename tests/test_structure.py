@@ -27,6 +27,7 @@ FLOORS = {
     "denoiser": {"process", "nn"},
     "integral": {"denoiser"},
     "information": {"integral"},
+    "dependence": {"data", "information"},
     "distance": {"integral"},
     "terms": {"process", "denoiser"},
     "solve": {"terms", "integral"},

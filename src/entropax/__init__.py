@@ -2,7 +2,15 @@
 
 import importlib.metadata
 
-from . import data as data, distance as distance, nn as nn, parallel as parallel, solve as solve, terms as terms
+from . import (
+    data as data,
+    dependence as dependence,
+    distance as distance,
+    nn as nn,
+    parallel as parallel,
+    solve as solve,
+    terms as terms,
+)
 from .denoiser import (
     AbstractDenoiser as AbstractDenoiser,
     AbstractGuided as AbstractGuided,
@@ -54,7 +62,6 @@ from .information import (
     discrete_nll as discrete_nll,
     entropy_rate as entropy_rate,
     EntropyDifference as EntropyDifference,
-    gaussian_information as gaussian_information,
     GaussianDecoder as GaussianDecoder,
     GridDecoder as GridDecoder,
     information_above as information_above,

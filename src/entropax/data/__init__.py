@@ -15,6 +15,7 @@ from ._planar_mixtures import Dino as Dino, Moons as Moons
 from ._samples import (
     check_samples as check_samples,
     depends_on as depends_on,
+    Kind as Kind,
     Samples as Samples,
     SamplesWarning as SamplesWarning,
 )

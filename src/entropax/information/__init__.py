@@ -10,7 +10,6 @@ from ._entropy import (
     total_correlation as total_correlation,
     total_entropy as total_entropy,
 )
-from ._gaussian import gaussian_information as gaussian_information
 from ._guard import (
     BoundWarning as BoundWarning,
     check_mutual_information as check_mutual_information,

@@ -1,4 +1,9 @@
-from ._estimate import Estimate as Estimate, mean_of as mean_of, Profile as Profile
+from ._estimate import (
+    Estimate as Estimate,
+    mean_of as mean_of,
+    Profile as Profile,
+    standard_error as standard_error,
+)
 from ._integrands import (
     AbstractIntegrand as AbstractIntegrand,
     AbstractLocalIntegrand as AbstractLocalIntegrand,

@@ -1,9 +1,13 @@
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Real
+from jaxtyping import ArrayLike, Float64, Real
 from scipy.special import digamma
 
 from ..integral import Estimate
+from ._terms import mutual_information_terms, Term
+from ._variables import Variables
 
 
 # Eigenvalues of a correlation matrix below which float64 covariances of some thousand samples are singular.
@@ -36,22 +40,44 @@ def gaussian_information(x: Real[ArrayLike, " num dim_x"], y: Real[ArrayLike, " 
     x, y = _plain(x, "x"), _plain(y, "y")
     if len(x) != len(y):
         raise ValueError(f"`y` must hold as many samples as `x`, {len(x)}; got {len(y)}.")
-    (num, dim_x), dim = x.shape, x.shape[1] + y.shape[1]
+    both = Variables(np.concatenate([x, y], 1), (x.shape[1], y.shape[1]))
+    return gaussian_part(both, mutual_information_terms(0, 1), ("x", "y"))
+
+
+def gaussian_part(variables: Variables, terms: Sequence[Term], names: Sequence[str]) -> Estimate:
+    r"""What second moments know of a sum of terms, with $F(S) = \tfrac12(\log\det S - b_{\lvert S\rvert})$,
+
+    $$\hat Q = -\sum_t w_t\bigl(F(S_{A_t \cup B_t}) - F(S_{B_t})\bigr).$$
+
+    **Arguments:**
+
+    - `variables`: the samples.
+    - `terms`: of a quantity whose entropies' signs cancel.
+    - `names`: of the variables, for errors.
+
+    **Returns:** and **Raises:** as [`entropax.dependence.gaussian_information`][].
+    """
+    num, dim = variables.values.shape
+    called = " and ".join(f"`{name}`" for name in names)
     if num < dim + 2:
-        raise ValueError(f"`x` and `y` must hold more samples than columns, {dim + 2} or more; got {num}.")
-    both = np.concatenate([x, y], 1)
+        raise ValueError(f"{called} must hold more samples than columns, {dim + 2} or more; got {num}.")
     # In units of the standard deviations, which no determinant's ratio sees.
-    both = (both - both.mean(0)) / both.std(0, ddof=1)
-    cov = both.T @ both / (num - 1)
+    values = (variables.values - variables.values.mean(0)) / variables.values.std(0, ddof=1)
+    cov = values.T @ values / (num - 1)
     if np.linalg.eigvalsh(cov)[0] < _LEAST_EIGENVALUE:
         raise ValueError(
-            "`x` and `y` hold a column that is a linear function of others. Leave it out; where one of `y` is a "
-            "function of `x`, their mutual information has no bound."
+            f"{called} hold a column that is a linear function of others. Leave it out; where it is of another "
+            "variable than they, what the variables share has no bound."
         )
-    parts = [(slice(None, dim_x), 1), (slice(dim_x, None), 1), (slice(None), -1)]
-    value = sum(sign * 0.5 * (_log_det(cov[part, part]) - _shortfall(len(cov[part]), num - 1)) for part, sign in parts)
-    quadratic = lambda part: np.einsum("ni,ni->n", both[:, part], np.linalg.solve(cov[part, part], both[:, part].T).T)
-    residuals = np.sum([sign * 0.5 * quadratic(part) for part, sign in parts], 0)
+    value, residuals = 0.0, np.zeros(num)
+    for weight, of, given in terms:
+        for sign, part in ((-0.5, of + given), (0.5, given)):
+            columns = variables.columns(part)
+            block = cov[np.ix_(columns, columns)]
+            value += weight * sign * (np.linalg.slogdet(block)[1] - _shortfall(len(columns), num - 1))
+            quadratic = np.einsum("ni,in->n", values[:, columns], np.linalg.solve(block, values[:, columns].T))
+            residuals += weight * sign * quadratic
+    residuals -= residuals.mean()
     return Estimate(
         value=jnp.asarray(value, jnp.float32),
         stderr_data=jnp.asarray(residuals.std(ddof=1) / np.sqrt(num), jnp.float32),
@@ -61,7 +87,7 @@ def gaussian_information(x: Real[ArrayLike, " num dim_x"], y: Real[ArrayLike, " 
     )
 
 
-def _plain(values, name):
+def _plain(values: Real[ArrayLike, "..."], name: str) -> Float64[np.ndarray, "num dim"]:
     values = np.asarray(values, np.float64)
     if values.ndim != 2 or not np.isfinite(values).all():
         raise ValueError(f"`{name}` must be finite, of shape (num, dim); got shape {values.shape}.")
@@ -71,9 +97,5 @@ def _plain(values, name):
     return values
 
 
-def _log_det(matrix):
-    return np.linalg.slogdet(matrix)[1]
-
-
-def _shortfall(dim, dof):
+def _shortfall(dim: int, dof: int) -> float:
     return digamma((dof - np.arange(dim)) / 2).sum() - dim * np.log(dof / 2)

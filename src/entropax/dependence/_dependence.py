@@ -1,0 +1,94 @@
+import dataclasses
+import math
+import warnings
+from statistics import NormalDist
+
+import numpy as np
+from jaxtyping import Float
+
+from ..integral import Estimate
+
+
+# The share of what extrapolation adds that its own error is taken for.
+_DOUBT = 0.5
+
+
+class ConvergenceWarning(UserWarning):
+    """More samples would move the estimate by more than its error bar of finite data."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dependence:
+    r"""What samples tell of a dependence, in nats.
+
+    **Arguments:**
+
+    - `estimate`: its value, with the error of finite data and noise; `pointwise` has each sample's share.
+    - `gaussian`: what second moments of the normal scores know of it: the Gaussian copula's.
+    - `fitted`: what networks on all other folds find.
+    - `halved`: what networks on half as many samples find. The error of fits falls as one over the number of samples,
+        so that `estimate` is $2\,\mathrm{fitted} - \mathrm{halved}$.
+    - `p_value`: of no dependence at all, by derangements; `None` where it has no such null.
+    - `sides`: the estimates by either variable's prediction from the other, where there are two.
+
+    ??? cite "Source"
+        Strong et al., Entropy and information in neural spike trains (1998), for the extrapolation.
+    """
+
+    estimate: Estimate
+    gaussian: Estimate
+    fitted: float
+    halved: float
+    p_value: float | None = None
+    sides: tuple[float, float] | None = None
+
+    @property
+    def value(self) -> float:
+        """The estimate in nats."""
+        return float(self.estimate.value)
+
+    @property
+    def pointwise(self) -> Float[np.ndarray, " num"]:
+        r"""Each sample's share, whose mean is `value`; of mutual information $\log p(x, y)/p(x)p(y)$."""
+        return np.asarray(self.estimate.pointwise)
+
+    @property
+    def stderr_fit(self) -> float:
+        """How far the fits may still be off: half of what the extrapolation adds, and of what the sides differ by."""
+        apart = 0.0 if self.sides is None else self.sides[0] - self.sides[1]
+        return _DOUBT * math.hypot(self.fitted - self.halved, apart)
+
+    @property
+    def stderr(self) -> float:
+        """The standard error: finite data, noise and fit."""
+        return math.hypot(float(self.estimate.stderr), self.stderr_fit)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the fits' error is no more than that of finite data, or a twentieth of the value."""
+        return self.stderr_fit <= max(float(self.estimate.stderr), 0.05 * abs(self.value))
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """The two-sided confidence interval at `level`, by the normal approximation.
+
+        **Raises:** `ValueError` unless `level` is between 0 and 1.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"`level` must be between 0 and 1; got {level}.")
+        width = NormalDist().inv_cdf(0.5 + level / 2) * self.stderr
+        return self.value - width, self.value + width
+
+    def __str__(self) -> str:
+        digits = max(0, 1 - math.floor(math.log10(self.stderr))) if self.stderr > 0 else 3
+        return f"{self.value:.{digits}f} ± {self.stderr:.{digits}f} nats"
+
+
+def warn_unconverged(dependence: Dependence, name: str) -> None:
+    """Warns where the estimate still moves with the number of samples."""
+    if not dependence.converged:
+        warnings.warn(
+            f"{name} still moves with the number of samples: {dependence.halved:.3g} nats by half of them, "
+            f"{dependence.fitted:.3g} by all, {dependence.value:.3g} extrapolated. More samples would tell.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,99 @@
+import dataclasses
+import warnings
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jaxtyping import Int, PRNGKeyArray
+
+from ..data import SamplesWarning
+from ..integral import Estimate, standard_error
+from ._cross_fitting import CrossFitting, departures
+from ._dependence import Dependence, warn_unconverged
+from ._gaussian import gaussian_part
+from ._null import p_value
+from ._terms import Term
+from ._variables import Variables
+
+
+# Below this many samples networks learn next to nothing, and the error bars are as coarse.
+_FEW = 200
+
+
+def estimate(
+    variables: Variables,
+    terms: Sequence[Term],
+    order: Int[np.ndarray, " num"],
+    *,
+    name: str,
+    names: Sequence[str],
+    shuffled: Sequence[int],
+    fitting: CrossFitting,
+    key: PRNGKeyArray,
+    stretch: int = 1,
+) -> Dependence:
+    """A sum of terms, by second moments and what networks find beyond them.
+
+    **Arguments:**
+
+    - `variables`, `terms`: the samples and the quantity.
+    - `order`: of the samples; folds are runs of it.
+    - `name`, `names`: of the quantity and of the variables, for errors and warnings.
+    - `shuffled`: the variables whose derangements make the null; none, no null.
+    - `fitting`: of the networks.
+    - `key`: all randomness.
+    - `stretch`: how many samples next to each other the error bar takes for one.
+
+    **Raises:** as [`entropax.dependence.gaussian_information`][].
+
+    **Warns:** `SamplesWarning`, `ConvergenceWarning`.
+    """
+    num = len(variables.values)
+    if num < _FEW:
+        warnings.warn(
+            f"{num} samples are few: below {_FEW} the estimate of {name} is little more than that of second moments.",
+            SamplesWarning,
+            stacklevel=3,
+        )
+    gaussian = gaussian_part(variables, terms, names)
+    fit_key, null_key = jr.split(key)
+    # A single column's normal scores are Gaussian: nothing departs.
+    laws = [term for term in terms if term.given or len(variables.columns(term.of)) > 1]
+    found = departures(variables, laws, order, fitting=fitting, key=fit_key)
+    weights = np.array([law.weight for law in laws])
+    whole, half = weights @ found.whole, weights @ found.half
+    value = gaussian + _departure(2 * whole - half)
+    if stretch > 1:
+        value = dataclasses.replace(value, stderr_data=_of_stretches(value.residuals, stretch))
+    # What a single sample has is by the better fit; the extrapolation is of the mean.
+    pointwise = np.asarray(gaussian.pointwise) + whole
+    pointwise += float(value.value) - pointwise.mean()
+    value = dataclasses.replace(value, pointwise=jnp.asarray(pointwise, jnp.float32))
+    dependence = Dependence(
+        value,
+        gaussian,
+        float(gaussian.value) + whole.mean(),
+        float(gaussian.value) + half.mean(),
+        p_value(found.folds, variables, shuffled, null_key) if shuffled else None,
+    )
+    warn_unconverged(dependence, name)
+    return dependence
+
+
+def _departure(pointwise: np.ndarray) -> Estimate:
+    residuals = pointwise - pointwise.mean()
+    as_float = lambda value: jnp.asarray(value, jnp.float32)
+    return Estimate(
+        as_float(pointwise.mean()),
+        as_float(residuals.std(ddof=1) / np.sqrt(len(residuals))),
+        as_float(0.0),
+        as_float(pointwise),
+        as_float(residuals),
+    )
+
+
+def _of_stretches(residuals, stretch: int):
+    """The standard error of a mean over samples of which only stretches are independent."""
+    whole = len(residuals) // stretch * stretch
+    return standard_error(residuals[:whole].reshape(-1, stretch).mean(1))

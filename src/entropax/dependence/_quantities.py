@@ -1,0 +1,158 @@
+import jax.random as jr
+import numpy as np
+from jaxtyping import ArrayLike, PRNGKeyArray, Shaped
+
+from ..data import Kind
+from . import _terms as terms
+from ._cross_fitting import CrossFitting
+from ._dependence import Dependence
+from ._estimate import estimate
+from ._of_samples import of_pair, of_tables
+from ._variables import Variables
+
+
+def mutual_information(
+    x: Shaped[ArrayLike, "..."],
+    y: Shaped[ArrayLike, "..."],
+    given: Shaped[ArrayLike, "..."] | None = None,
+    *,
+    y_kind: Kind = "auto",
+    given_kind: Kind = "auto",
+    fitting: CrossFitting = CrossFitting(),
+    key: PRNGKeyArray,
+) -> Dependence:
+    r"""Mutual information $I(X;Y)$, or $I(X;Y \mid C)$ where `given` holds $C$, of samples,
+
+    $$I(X;Y \mid C) = I_{\mathcal N} + J(X \mid Y, C) - J(X \mid C), \qquad
+      J(A \mid B) = \tfrac12\int\mathbb E\bigl[\lVert\varepsilon - \hat\varepsilon_{\mathcal N}\rVert^2 -
+      \lVert\varepsilon - \hat\varepsilon(z, \lambda \mid b)\rVert^2\bigr]\,\mathrm{d}\lambda.$$
+
+    Numbers become normal scores, of which second moments tell $I_{\mathcal N}$, in closed form and without bias; one
+    network learns what every conditional law has beyond its Gaussian, and is measured on samples that it has not seen.
+
+    **Arguments:**
+
+    - `x`: numbers, shape `(num,)` or `(num, dim_x)`. Ties, as of whole numbers, are ordered at
+        random.
+    - `y`, `given`: the same, or labels: integers or text. Conditions are labels by their dtype.
+    - `y_kind`, `given_kind`: `"discrete"` or `"continuous"` overrules the dtype.
+    - `fitting`: how networks are fitted.
+    - `key`: all randomness.
+
+    **Returns:** the estimate. Without `given` it has a p-value of independence.
+
+    **Raises:** `ValueError` as [`entropax.data.check_samples`][] and [`entropax.dependence.gaussian_information`][].
+
+    **Warns:** `SamplesWarning` where samples are few, copies of each other or functions of each other;
+        `ConvergenceWarning` where more would move the estimate.
+
+    ??? cite "Source"
+        Diffusion models are Kelly gamblers, Eqs. (13), (14); Franzese et al., MINDE (2024); Chernozhukov et al.,
+        Double/debiased machine learning (2018), for cross-fitting.
+    """
+    sample_key, key = jr.split(key)
+    variables, order = of_pair(x, y, given, y_kind=y_kind, c_kind=given_kind, key=sample_key)
+    conditioned = given is not None
+    return estimate(
+        variables,
+        terms.mutual_information_terms(0, 1, (2,) if conditioned else ()),
+        order,
+        name="I(X;Y|C)" if conditioned else "I(X;Y)",
+        names=("x", "y", "given") if conditioned else ("x", "y"),
+        shuffled=() if conditioned else (1,),
+        fitting=fitting,
+        key=key,
+    )
+
+
+def total_correlation(
+    x: Shaped[ArrayLike, "num dim"], *, fitting: CrossFitting = CrossFitting(), key: PRNGKeyArray
+) -> Dependence:
+    r"""Total correlation of the columns of `x`, $\mathrm{TC} = \sum_i H(X_i) - H(X_1, \dots, X_m) =
+    \mathrm{KL}\bigl(p \,\Vert\, \prod_i p_i\bigr)$.
+
+    **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.mutual_information`][]; the p-value
+    is of columns that are all independent.
+
+    ??? cite "Source"
+        Watanabe, Information theoretical analysis of multivariate correlation (1960).
+    """
+    variables, order, key = _columns(x, key)
+    num = len(variables.dims)
+    return estimate(
+        variables,
+        terms.total_correlation_terms(num),
+        order,
+        name="TC(X)",
+        names=("x",),
+        shuffled=range(1, num),
+        fitting=fitting,
+        key=key,
+    )
+
+
+def dual_total_correlation(
+    x: Shaped[ArrayLike, "num dim"], *, fitting: CrossFitting = CrossFitting(), key: PRNGKeyArray
+) -> Dependence:
+    r"""Dual total correlation of the columns of `x`, $\mathrm{DTC} = H(X_1, \dots, X_m) - \sum_i H(X_i \mid X_{-i})$:
+    what they share.
+
+    **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.mutual_information`][], without a
+    p-value.
+
+    ??? cite "Source"
+        Han, Nonnegative entropy measures of multivariate symmetric correlations (1978).
+    """
+    variables, order, key = _columns(x, key)
+    several = terms.dual_total_correlation_terms(len(variables.dims))
+    return estimate(variables, several, order, name="DTC(X)", names=("x",), shuffled=(), fitting=fitting, key=key)
+
+
+def o_information(
+    x: Shaped[ArrayLike, "num dim"], *, fitting: CrossFitting = CrossFitting(), key: PRNGKeyArray
+) -> Dependence:
+    r"""O-information of the columns of `x`, $\Omega = \mathrm{TC} - \mathrm{DTC}$: above zero where redundancy
+    prevails, below zero where synergy does.
+
+    **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.mutual_information`][], without a
+    p-value.
+
+    ??? cite "Source"
+        Rosas et al., Quantifying high-order interdependencies via multivariate extensions of the mutual information
+        (2019).
+    """
+    variables, order, key = _columns(x, key)
+    several = terms.o_information_terms(len(variables.dims))
+    return estimate(variables, several, order, name="Ω(X)", names=("x",), shuffled=(), fitting=fitting, key=key)
+
+
+def interaction_information(
+    x: Shaped[ArrayLike, "..."],
+    y: Shaped[ArrayLike, "..."],
+    z: Shaped[ArrayLike, "..."],
+    *,
+    fitting: CrossFitting = CrossFitting(),
+    key: PRNGKeyArray,
+) -> Dependence:
+    r"""Interaction information of three variables, $I(X;Y \mid Z) - I(X;Y)$: above zero where synergy prevails.
+
+    **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.mutual_information`][], for numbers
+    and without a p-value.
+
+    ??? cite "Source"
+        McGill, Multivariate information transmission (1954), in the sign of Cover and Thomas.
+    """
+    sample_key, key = jr.split(key)
+    variables, order = of_tables(x, y, z, key=sample_key)
+    several = terms.interaction_information_terms()
+    names = ("x", "y", "z")
+    return estimate(variables, several, order, name="I(X;Y;Z)", names=names, shuffled=(), fitting=fitting, key=key)
+
+
+def _columns(x, key):
+    sample_key, key = jr.split(key)
+    x = np.asarray(x)
+    if x.ndim != 2 or x.shape[1] < 2:
+        raise ValueError(f"`x` must have shape (num, dim) with two columns or more; got {x.shape}.")
+    variables, order = of_tables(x, key=sample_key)
+    return Variables(variables.values, (1,) * x.shape[1]), order, key

@@ -1,0 +1,203 @@
+import functools as ft
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ._coordinates import Tables
+from ._network import Departure
+
+
+# Rows of a batch that share their law.
+_BLOCK = 32
+
+# How often a training is looked at; one without a better look in so many has learned all that it will.
+_CHECKS = 24
+_PATIENCE = 6
+
+_WARM_UP = 100.0
+_CLIP = 1.0
+_WEIGHT_DECAY = 0.2
+_AVERAGE = 0.997
+
+# Noise levels are drawn about where a direction's signal meets the noise, and measured this far beyond on either side.
+_CENTRE, _SPREAD = 1.5, 2.0
+_BELOW, _ABOVE = -7.0, 9.0
+
+# How many rows are predicted at a time, at least.
+_LEAST_ROWS = 2_000
+
+# Numbers u_i = i φ mod 1: any run of them is spread evenly.
+_GOLDEN = 0.6180339887498949
+
+
+class Split(NamedTuple):
+    """Samples of which some are fitted to and others held out.
+
+    **Arguments:**
+
+    - `values`: all, in the coordinates of `tables`.
+    - `rows`: those to fit to, in the first `fitted` entries; of one shape for all splits, so that they share what is
+        compiled.
+    - `held`: those held out.
+    """
+
+    values: Float[Array, "num dim"]
+    tables: Tables
+    rows: Int[Array, " num"]
+    fitted: Int[Array, ""]
+    held: Int[Array, " held"]
+
+
+class _State(NamedTuple):
+    net: Departure
+    optimiser: optax.OptState
+    average: Departure
+    step: Int[Array, ""]
+
+
+class Round(NamedTuple):
+    """A network's weights at each check of a training, and by how much, in nats, they predict the noise of samples held
+    out better than the Gaussian of each law."""
+
+    networks: list[Departure]
+    gains: Float[np.ndarray, "checks laws"]
+
+
+def train(
+    split: Split,
+    blocks: Int[np.ndarray, " blocks"],
+    *,
+    steps: int,
+    learning_rate: float,
+    repetitions: int,
+    key: PRNGKeyArray,
+) -> Round:
+    """Fits one network to all laws at once.
+
+    **Arguments:**
+
+    - `split`: the samples.
+    - `blocks`: the law of each block of the batch.
+    - `steps`, `learning_rate`: of Adam, whose rate falls to zero as a cosine.
+    - `repetitions`: draws of noise for each sample held out, at each check.
+    - `key`: all randomness.
+
+    **Returns:** the averaged weights at each check; the training ends before its time where no check is better than one
+        long ago.
+    """
+    net_key, noise_key, key = jr.split(key, 3)
+    variables, dim = split.tables.member.shape
+    net = Departure(dim, variables, key=net_key)
+    state = _State(net, _adam().init(eqx.filter(net, eqx.is_array)), net, jnp.zeros((), jnp.int32))
+    snapshots, curve = [], []
+    ends = np.linspace(0, steps, _CHECKS + 1).astype(np.int32)[1:]
+    budget = jnp.asarray([steps, learning_rate], jnp.float32)
+    # What the batch is made of weighs the laws.
+    weights = np.bincount(blocks, minlength=len(split.tables.of)) / len(blocks)
+    for end, chunk_key in zip(ends, jr.split(key, _CHECKS)):
+        state = _advance(state, split, jnp.asarray(blocks), budget, jnp.asarray(end), chunk_key)
+        gains = improvements(state.average, split.tables, split.values[split.held], noise_key, repetitions)
+        snapshots.append(state.average)
+        curve.append(np.asarray(gains.mean(1)))
+        totals = np.asarray(curve) @ weights
+        if len(curve) - 1 - totals.argmax() >= _PATIENCE:
+            break
+    return Round(snapshots, np.asarray(curve))
+
+
+@ft.partial(jax.jit, static_argnums=4)
+def improvements(
+    net: Departure, tables: Tables, held: Float[Array, "held dim"], key: PRNGKeyArray, repetitions: int
+) -> Float[Array, "laws held"]:
+    r"""$\tfrac12\int\bigl(\lVert\varepsilon - \hat\varepsilon_{\mathcal N}\rVert^2 - \lVert\varepsilon -
+    \hat\varepsilon\rVert^2\bigr)\,\mathrm{d}\lambda$ of every law and sample, with the mean over `repetitions` draws of
+    noise for the expectation."""
+    # Few samples are tiled, as devices want them.
+    tiles = min(repetitions, max(1, _LEAST_ROWS // len(held)))
+    v = jnp.tile(held, (tiles, 1))
+    num = len(v)
+    low, high = _range(tables.variances)
+
+    def one(law, key):
+        # All laws meet the same noise, at the same levels: what their errors share cancels in a difference.
+        level_key, noise_key = jr.split(key)
+        log_snr = low + (high - low) * ((jr.uniform(level_key) + jnp.arange(num, dtype=jnp.float32) * _GOLDEN) % 1.0)
+        gaussian, noise, predicted = _predictions(net, tables, law[None], v[None], log_snr[None], noise_key)
+        gap = jnp.sum(jnp.where(tables.of[law], (noise - gaussian) ** 2 - (noise - predicted) ** 2, 0), -1)
+        return 0.5 * (high - low) * gap
+
+    def of_law(law):
+        gains = jax.lax.map(lambda key: one(law, key), jr.split(key, -(-repetitions // tiles)))
+        return gains.reshape(-1, len(held)).mean(0)
+
+    return jax.lax.map(of_law, jnp.arange(len(tables.of)))
+
+
+def _predictions(net, tables, laws, v, log_snr, key):
+    """Of noise added to blocks of samples, by the Gaussians and by the network; and the noise. Flat."""
+    noise = jr.normal(key, v.shape)
+    z = jnp.sqrt(jax.nn.sigmoid(log_snr))[..., None] * v + jnp.sqrt(jax.nn.sigmoid(-log_snr))[..., None] * noise
+    gaussian = jax.lax.map(lambda block: tables.predict(*block), (laws, z, log_snr, v))
+    flat = lambda array: array.reshape(-1, *array.shape[2:])
+    each = jnp.repeat(laws, v.shape[1])
+    predicted = net(tables, each, flat(z), flat(log_snr), flat(v), flat(gaussian))
+    return flat(gaussian), flat(noise), predicted
+
+
+@jax.jit
+def _advance(state: _State, split: Split, blocks, budget, end, key) -> _State:
+    steps, rate = budget
+    tables = split.tables
+
+    def loss(net, v, log_snr, key):
+        _, noise, predicted = _predictions(net, tables, blocks, v, log_snr, key)
+        noised = jnp.repeat(tables.of[blocks], v.shape[1], axis=0)
+        return jnp.mean(jnp.sum(jnp.where(noised, (noise - predicted) ** 2, 0), -1))
+
+    def step(state):
+        row_key, level_key, noise_key = jr.split(jr.fold_in(key, state.step), 3)
+        rows = split.rows[jr.randint(row_key, (len(blocks), _BLOCK), 0, split.fitted)]
+        log_snr = _draw_levels(tables, blocks, level_key)
+        gradient = jax.grad(loss)(state.net, split.values[rows], log_snr, noise_key)
+        taken = state.step.astype(jnp.float32)
+        now = rate * jnp.minimum(taken / _WARM_UP, 1.0) * 0.5 * (1 + jnp.cos(jnp.pi * taken / steps))
+        with jax.numpy_dtype_promotion("standard"):
+            updates, optimiser = _adam().update(gradient, state.optimiser, state.net)
+        net = jax.tree.map(lambda weight, update: weight - now * update, state.net, updates)
+        average = jax.tree.map(lambda old, new: _AVERAGE * old + (1 - _AVERAGE) * new, state.average, net)
+        return _State(net, optimiser, average, state.step + 1)
+
+    return jax.lax.while_loop(lambda state: state.step < end, step, state)
+
+
+def _adam() -> optax.GradientTransformation:
+    return optax.chain(
+        optax.clip_by_global_norm(_CLIP), optax.scale_by_adam(), optax.add_decayed_weights(_WEIGHT_DECAY)
+    )
+
+
+def _range(variances: Float[Array, "laws dim"]) -> tuple[Array, Array]:
+    shifts = -jnp.log(variances)
+    return _BELOW + jnp.min(shifts), _ABOVE + jnp.max(shifts)
+
+
+def _draw_levels(tables: Tables, blocks: Int[Array, " blocks"], key: PRNGKeyArray) -> Float[Array, "blocks rows"]:
+    """Logistic about where each direction's signal meets the noise; directions in their shares."""
+    num = len(blocks) * _BLOCK
+    u = ((jr.uniform(key) + jnp.arange(num, dtype=jnp.float32) * _GOLDEN) % 1.0).reshape(len(blocks), _BLOCK)
+    shares = tables.share[blocks]
+    ends = jnp.cumsum(shares, -1)
+    direction = jnp.sum(u[..., None] > ends[:, None, :-1], -1)
+    take = lambda array: jnp.take_along_axis(array, direction, -1)
+    u = jnp.clip(1 - (take(ends) - u) / take(shares), 0.0, 1.0)
+    centre = _CENTRE - take(jnp.log(tables.variances[blocks]))
+    centre = centre.astype(u.dtype)
+    low, high = _range(tables.variances)
+    below, above = jax.nn.sigmoid((low - centre) / _SPREAD), jax.nn.sigmoid((high - centre) / _SPREAD)
+    return jnp.clip(centre + _SPREAD * jax.scipy.special.logit(below + (above - below) * u), low, high)

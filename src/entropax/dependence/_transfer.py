@@ -1,0 +1,87 @@
+import warnings
+
+import jax.random as jr
+import numpy as np
+from jaxtyping import ArrayLike, PRNGKeyArray, Real
+
+from ..data import check_samples, SamplesWarning
+from ._cross_fitting import CrossFitting
+from ._dependence import Dependence
+from ._estimate import estimate
+from ._of_samples import normal_scores, side_by_side
+from ._terms import mutual_information_terms
+
+
+# A stationary series of so many samples does not move by half its spread from one half to the other.
+_DRIFT = 0.5
+
+
+def transfer_entropy(
+    source: Real[ArrayLike, "..."],
+    target: Real[ArrayLike, "..."],
+    *,
+    lags: int = 1,
+    fitting: CrossFitting = CrossFitting(),
+    key: PRNGKeyArray,
+) -> Dependence:
+    r"""Transfer entropy from one series to another in nats per step,
+
+    $$T_{X \to Y} = I\bigl(Y_t;\, X_{t-1}, \dots, X_{t-k} \mid Y_{t-1}, \dots, Y_{t-k}\bigr).$$
+
+    It assumes series that are stationary, sampled at equal steps, and of which $k$ steps hold all that the past tells.
+    Folds are stretches of time, and the error bar is that of stretches too, so that what neighbours share is not taken
+    for knowledge or for precision.
+
+    **Arguments:**
+
+    - `source`, `target`: numbers, shape `(num,)` or `(num, dim)`, in the order of time.
+    - `lags`: $k$.
+    - `fitting`: how networks are fitted.
+    - `key`: all randomness.
+
+    **Raises:** `ValueError` as [`entropax.dependence.mutual_information`][], and where `lags` is below one or leaves no
+        samples.
+
+    **Warns:** as [`entropax.dependence.mutual_information`][]; `SamplesWarning` where a series drifts.
+
+    ??? cite "Source"
+        Schreiber, Measuring information transfer (2000).
+    """
+    sample_key, key = jr.split(key)
+    source, target = (check_samples(series).x for series in (source, target))
+    if len(source) != len(target):
+        raise ValueError(f"`target` must have as many rows as `source`, {len(source)}; got {len(target)}.")
+    if not 1 <= lags < len(target) // 4:
+        raise ValueError(f"`lags` must be between 1 and a quarter of the {len(target)} steps; got {lags}.")
+    for name, series in (("source", source), ("target", target)):
+        _check_drift(series, name)
+    scores = [normal_scores(series, key) for series, key in zip((source, target), jr.split(sample_key))]
+    source_past, target_past = (
+        np.concatenate([series[lags - lag : len(series) - lag] for lag in range(1, lags + 1)], 1) for series in scores
+    )
+    variables = side_by_side([scores[1][lags:], source_past, target_past])
+    return estimate(
+        variables,
+        mutual_information_terms(0, 1, (2,)),
+        np.arange(len(variables.values)),
+        name="the transfer entropy",
+        names=("source", "target"),
+        shuffled=(),
+        fitting=fitting,
+        key=key,
+        stretch=max(1, int(len(target) ** 0.5)),
+    )
+
+
+def _check_drift(series: np.ndarray, name: str) -> None:
+    half = len(series) // 2
+    moved = np.abs(series[:half].mean(0) - series[half:].mean(0)) / series.std(0)
+    spread = np.log(series[:half].std(0) / series[half:].std(0))
+    if (moved > _DRIFT).any() or (np.abs(spread) > _DRIFT).any():
+        warnings.warn(
+            f"`{name}` is not stationary: from its first half to its second the mean moves by {moved.max():.2g} "
+            f"standard deviations, and their ratio is {np.exp(np.abs(spread).max()):.2g}. Transfer entropy is "
+            "of stationary series: take differences, or a stretch that does not drift.",
+            SamplesWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,130 @@
+"""Each quantity against its closed form, and what must not change it."""
+
+import functools as ft
+
+import jax.random as jr
+import numpy as np
+import pytest
+import scipy.linalg
+
+import entropax as ex
+from entropax import dependence
+
+
+# Gaussians need no network, and others here are not the hardest.
+FITTING = dependence.CrossFitting(steps=800)
+NUM = 2_000
+
+COV = np.array([[1.0, 0.6, 0.3], [0.6, 1.0, 0.5], [0.3, 0.5, 1.0]])
+GAUSSIAN = np.random.default_rng(0).multivariate_normal(np.zeros(3), COV, NUM)
+
+
+def entropy(*columns):
+    """Of the Gaussian's columns, up to a constant for each."""
+    return 0.5 * np.linalg.slogdet(COV[np.ix_(columns, columns)])[1]
+
+
+MUTUAL = entropy(0) + entropy(1) - entropy(0, 1)
+CONDITIONAL = entropy(0, 2) + entropy(1, 2) - entropy(0, 1, 2) - entropy(2)
+TOTAL = -entropy(0, 1, 2)
+DUAL = entropy(1, 2) + entropy(0, 2) + entropy(0, 1) - 2 * entropy(0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "exact"),
+    [
+        (lambda **keys: dependence.mutual_information(*GAUSSIAN.T, **keys), CONDITIONAL),
+        (lambda **keys: dependence.total_correlation(GAUSSIAN, **keys), TOTAL),
+        pytest.param(lambda **keys: dependence.dual_total_correlation(GAUSSIAN, **keys), DUAL, marks=pytest.mark.slow),
+        (lambda **keys: dependence.o_information(GAUSSIAN, **keys), TOTAL - DUAL),
+        pytest.param(
+            lambda **keys: dependence.interaction_information(*GAUSSIAN.T, **keys),
+            CONDITIONAL - MUTUAL,
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["conditional", "total", "dual", "o", "interaction"],
+)
+def test_gaussians(quantity, exact):
+    found = quantity(key=jr.key(1), fitting=FITTING)
+    assert abs(found.value - exact) < 3 * found.stderr
+    # Networks that are measured on what they have not seen do not find what is not there.
+    assert abs(found.fitted - float(found.gaussian.value)) < 0.005
+    assert found.stderr < 1.5 * float(found.gaussian.stderr)
+    np.testing.assert_allclose(found.pointwise.mean(), found.value, atol=1e-5)
+
+
+@ft.cache
+def student():
+    task = next(task for task in ex.data.bmi.tasks() if task.name == "asinh-student-identity-2-2-1")
+    x, y, pointwise = task.sample_with_pointwise(jr.key(0), NUM)
+    return x, y, pointwise, task.mutual_information
+
+
+def measured(x, y):
+    return dependence.mutual_information(x, y, key=jr.key(1), fitting=FITTING)
+
+
+def test_what_second_moments_do_not_see():
+    x, y, pointwise, exact = student()
+    found = measured(x, y)
+    assert abs(float(found.gaussian.value)) < 0.01
+    low, high = found.interval()
+    assert low < exact < high
+    assert found.halved < found.fitted
+    assert found.p_value == 0.01
+    assert np.corrcoef(found.pointwise, pointwise)[0, 1] > 0.6
+
+
+@pytest.mark.slow
+def test_increasing_maps_change_nothing():
+    x, y, _, _ = student()
+    assert measured(np.exp(x), y**3 - 7).value == measured(x, y).value
+
+
+def test_independent():
+    x, y = np.random.default_rng(3).normal(size=(2, NUM, 2))
+    found = dependence.mutual_information(x, y, key=jr.key(1), fitting=FITTING)
+    assert abs(found.value) < 3 * found.stderr < 0.01
+    assert found.p_value is not None and found.p_value > 0.05
+
+
+def test_labels():
+    """Three Gaussians two standard deviations apart, with the entropy of their mixture by quadrature."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 3, NUM)
+    x = 2.0 * label + rng.normal(size=NUM)
+    grid = np.linspace(-8, 12, 4_001)
+    density = np.mean([np.exp(-0.5 * (grid - 2 * k) ** 2) / np.sqrt(2 * np.pi) for k in range(3)], 0)
+    exact = -np.trapezoid(density * np.log(density), grid) - 0.5 * np.log(2 * np.pi * np.e)
+    found = dependence.mutual_information(x, label, key=jr.key(1), fitting=FITTING)
+    assert abs(found.value - exact) < 2 * found.stderr < 0.06
+    # Second moments alone: what least squares on the labels leaves.
+    assert exact - float(found.gaussian.value) > 0.02
+
+
+@pytest.mark.slow
+def test_synergy():
+    """The sign of the third is the product of the others' signs, which any two do not know: log 2."""
+    rng = np.random.default_rng(0)
+    x, y, size = rng.normal(size=(3, NUM))
+    found = dependence.interaction_information(x, y, np.sign(x * y) * np.abs(size), key=jr.key(1))
+    low, high = found.interval()
+    assert 0.3 < low < np.log(2) < high
+
+
+def test_transfer_entropy():
+    r"""Of $x_t = a x_{t-1} + \xi$, $y_t = b y_{t-1} + c x_{t-1} + \eta$, by the covariance that solves Lyapunov's
+    equation; there is none from $y$ to $x$."""
+    rng = np.random.default_rng(0)
+    transition = np.array([[0.5, 0.0], [0.6, 0.5]])
+    series = np.zeros((NUM, 2))
+    for t in range(1, NUM):
+        series[t] = transition @ series[t - 1] + rng.normal(size=2)
+    cov = scipy.linalg.solve_discrete_lyapunov(transition, np.eye(2))
+    # What its own past leaves of y, over what both pasts do.
+    exact = 0.5 * np.log(cov[1, 1] - (transition @ cov)[1, 1] ** 2 / cov[1, 1])
+    forth = dependence.transfer_entropy(series[:, 0], series[:, 1], key=jr.key(1), fitting=FITTING)
+    back = dependence.transfer_entropy(series[:, 1], series[:, 0], key=jr.key(1), fitting=FITTING)
+    assert abs(forth.value - exact) < 3 * forth.stderr < 0.05
+    assert abs(back.value) < 3 * back.stderr < 0.01
