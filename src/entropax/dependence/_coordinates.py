@@ -30,6 +30,7 @@ class Tables(eqx.Module):
 
     - `of`, `given`: which columns are noised, and which are seen as they are.
     - `regression`, `basis`, `variances`: of the Gaussian.
+    - `spread`: the Gaussian's variance of each column, one in the columns of other variables.
     - `share`: of the noise levels to draw for each direction.
     - `scale`: of each column where the network sees it.
     - `member`: which variable each column is of.
@@ -40,6 +41,7 @@ class Tables(eqx.Module):
     regression: Float[Array, "laws dim dim"]
     basis: Float[Array, "laws dim dim"]
     variances: Float[Array, "laws dim"]
+    spread: Float[Array, "laws dim"]
     share: Float[Array, "laws dim"]
     scale: Float[Array, " dim"]
     member: Bool[Array, "variables dim"]
@@ -53,6 +55,7 @@ class Tables(eqx.Module):
             tables.regression,
             tables.basis,
             tables.variances,
+            tables.spread,
             tables.share,
         )
         return eqx.tree_at(cut, self, tuple(array[:1] for array in cut(self)))
@@ -114,12 +117,13 @@ def _gaussian(cov, of, given):
     left = cov[np.ix_(of, of)] - slopes.T @ cov[np.ix_(given, given)] @ slopes
     eigenvalues, vectors = np.linalg.eigh((left + left.T) / 2)
     regression, basis = np.zeros((dim, dim)), np.zeros((dim, dim))
-    variances, share = np.ones(dim), np.zeros(dim)
+    variances, spread, share = np.ones(dim), np.ones(dim), np.zeros(dim)
     regression[np.ix_(given, of)] = slopes
     basis[np.ix_(of, of)] = vectors
     variances[of] = np.maximum(eigenvalues, _LEAST_VARIANCE)
+    spread[of] = np.maximum(np.diag(left), _LEAST_VARIANCE)
     share[of] = 0.5 * np.abs(np.log(variances[of])) + _ATTENTION
-    return noised, seen, regression, basis, variances, share / share.sum()
+    return noised, seen, regression, basis, variances, spread, share / share.sum()
 
 
 def _covariance(values: Float64[np.ndarray, "num dim"]) -> Float64[np.ndarray, "dim dim"]:

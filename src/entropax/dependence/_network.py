@@ -83,7 +83,9 @@ class Departure(eqx.Module):
                 jnp.where(visible, jnp.sqrt(sizes / 2) * of_radius, 0)
                 for of_radius in (radius - 1, jnp.log(radius + 0.05))
             ]
-        h = jnp.concatenate([*seen, gaussian * tables.scale], -1)
+        a, b = jax.nn.sigmoid(log_snr)[:, None], jax.nn.sigmoid(-log_snr)[:, None]
+        expected = a * tables.spread[law] + b
+        h = jnp.concatenate([*seen, jnp.where(of, jnp.sqrt(expected / b) * gaussian, 0) * tables.scale], -1)
         phases = 0.2 * jnp.arange(1, _FREQUENCIES + 1, dtype=z.dtype) * log_snr[:, None]
         roles = [(shown.astype(z.dtype) @ member.T > 0).astype(z.dtype) for shown in (of, given)]
         features = jnp.concatenate(
@@ -92,8 +94,7 @@ class Departure(eqx.Module):
         h = h @ self.inputs + features @ self.modulation
         for block in self.blocks:
             h = block(h, features)
-        scale = jnp.sqrt(jax.nn.sigmoid(log_snr) * jax.nn.sigmoid(-log_snr))[:, None]
-        return gaussian + jnp.where(of, scale * (_unit(h) @ self.output), 0)
+        return gaussian + jnp.where(of, jnp.sqrt(a * b / expected) * (_unit(h) @ self.output), 0)
 
 
 def _unit(h: Float[Array, "batch width"]) -> Float[Array, "batch width"]:
