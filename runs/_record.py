@@ -154,6 +154,13 @@ class Record:
         """Writes a file of the folder, whole or not at all."""
         self._write(name, json.dumps(value, indent=2, default=_plain).encode())
 
+    def read_json(self, name: str) -> Any:
+        """A file of the folder.
+
+        **Raises:** `ValueError` where it is not JSON.
+        """
+        return _read_json(self.directory / name)
+
     def _write(self, name: str, content: bytes) -> None:
         """The whole file or, whenever the process dies, none of it (or the one before)."""
         self.directory.mkdir(parents=True, exist_ok=True)

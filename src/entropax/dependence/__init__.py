@@ -10,5 +10,7 @@ from ._quantities import (
     mutual_information as mutual_information,
     o_information as o_information,
     total_correlation as total_correlation,
+    two_sided_mutual_information as two_sided_mutual_information,
 )
+from ._resolution import ResolutionWarning as ResolutionWarning
 from ._transfer import transfer_entropy as transfer_entropy

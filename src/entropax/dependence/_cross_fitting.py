@@ -13,12 +13,12 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from ._coordinates import canonical
 from ._network import Departure
 from ._terms import Term
-from ._training import improvements, Round, Split, train
+from ._training import improvements, Split, train
 from ._variables import Variables
 
 
 # Draws of noise at each check and for the estimate, over all samples.
-_CHECK_DRAWS, _DRAWS = 80_000, 400_000
+_CHECK_DRAWS, _DRAWS = 80_000, 1_600_000
 
 _FEWEST_STEPS = 240
 
@@ -119,7 +119,7 @@ def departures(
             )
 
     rounds = _each(fit, zip(several, keys))
-    sizes = []
+    measured = []
     for size in range(2):
         of_size = rounds[size * fitting.folds : (size + 1) * fitting.folds]
         # One number of checks for all folds, chosen by all samples, so that no fold chooses by its own noise.
@@ -133,8 +133,8 @@ def departures(
         gains = np.zeros((len(terms), num))
         for fold, gained in zip(folds, _each(lambda fold: _measured(fold, noise_key, max(16, _DRAWS // num)), folds)):
             gains[:, fold.rows] = gained
-        sizes.append((gains, best, folds))
-    (whole, checks, folds), (half, _, _) = sizes
+        measured.append((gains, best, folds))
+    (whole, checks, folds), (half, _, _) = measured
     return Departures(whole, half, checks, folds)
 
 

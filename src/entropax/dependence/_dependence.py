@@ -40,7 +40,7 @@ class Dependence:
     fitted: float
     halved: float
     p_value: float | None = None
-    sides: tuple[float, float] | None = None
+    sides: tuple[float, ...] | None = None
 
     @property
     def value(self) -> float:
@@ -55,7 +55,7 @@ class Dependence:
     @property
     def stderr_fit(self) -> float:
         """How far the fits may still be off: half of what the extrapolation adds, and of what the sides differ by."""
-        apart = 0.0 if self.sides is None else self.sides[0] - self.sides[1]
+        apart = 0.0 if self.sides is None else max(self.sides) - min(self.sides)
         return _DOUBT * math.hypot(self.fitted - self.halved, apart)
 
     @property

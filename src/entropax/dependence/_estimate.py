@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+import scipy.linalg
 from jaxtyping import Int, PRNGKeyArray
 
 from ..data import SamplesWarning
@@ -13,6 +14,7 @@ from ._cross_fitting import CrossFitting, departures
 from ._dependence import Dependence, warn_unconverged
 from ._gaussian import gaussian_part
 from ._null import p_value
+from ._resolution import check_neighbours
 from ._terms import Term
 from ._variables import Variables
 
@@ -23,7 +25,7 @@ _FEW = 200
 
 def estimate(
     variables: Variables,
-    terms: Sequence[Term],
+    sides: Sequence[Sequence[Term]],
     order: Int[np.ndarray, " num"],
     *,
     name: str,
@@ -37,7 +39,8 @@ def estimate(
 
     **Arguments:**
 
-    - `variables`, `terms`: the samples and the quantity.
+    - `variables`: the samples.
+    - `sides`: the quantity; where it has several forms, all of them, whose mean is taken.
     - `order`: of the samples; folds are runs of it.
     - `name`, `names`: of the quantity and of the variables, for errors and warnings.
     - `shuffled`: the variables whose derangements make the null; none, no null.
@@ -47,7 +50,7 @@ def estimate(
 
     **Raises:** as [`entropax.dependence.gaussian_information`][].
 
-    **Warns:** `SamplesWarning`, `ConvergenceWarning`.
+    **Warns:** `SamplesWarning`, `ConvergenceWarning`, `ResolutionWarning`.
     """
     num = len(variables.values)
     if num < _FEW:
@@ -56,26 +59,33 @@ def estimate(
             SamplesWarning,
             stacklevel=3,
         )
-    gaussian = gaussian_part(variables, terms, names)
+    gaussian = gaussian_part(variables, sides[0], names)
+    check_neighbours(variables, [term for side in sides for term in side], names, name)
     fit_key, null_key = jr.split(key)
     # A single column's normal scores are Gaussian: nothing departs.
-    laws = [term for term in terms if term.given or len(variables.columns(term.of)) > 1]
+    departing = [[term for term in side if term.given or len(variables.columns(term.of)) > 1] for side in sides]
+    laws = [law for side in departing for law in side]
     found = departures(variables, laws, order, fitting=fitting, key=fit_key)
-    weights = np.array([law.weight for law in laws])
-    whole, half = weights @ found.whole, weights @ found.half
-    value = gaussian + _departure(2 * whole - half)
+    # A row for each side: what each law counts in it.
+    weights = scipy.linalg.block_diag(*[[law.weight for law in side] for side in departing])
+    extrapolated = weights @ (2 * found.whole - found.half)
+    counts = weights.mean(0)
+    whole, half = counts @ found.whole, counts @ found.half
+    value = gaussian + _departure(extrapolated.mean(0))
     if stretch > 1:
         value = dataclasses.replace(value, stderr_data=_of_stretches(value.residuals, stretch))
     # What a single sample has is by the better fit; the extrapolation is of the mean.
     pointwise = np.asarray(gaussian.pointwise) + whole
     pointwise += float(value.value) - pointwise.mean()
     value = dataclasses.replace(value, pointwise=jnp.asarray(pointwise, jnp.float32))
+    by_side = float(gaussian.value) + extrapolated.mean(1)
     dependence = Dependence(
         value,
         gaussian,
         float(gaussian.value) + whole.mean(),
         float(gaussian.value) + half.mean(),
         p_value(found.folds, variables, shuffled, null_key) if shuffled else None,
+        tuple(by_side.tolist()) if len(sides) > 1 else None,
     )
     warn_unconverged(dependence, name)
     return dependence

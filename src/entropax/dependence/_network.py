@@ -36,7 +36,11 @@ class Departure(eqx.Module):
     r"""One network for the departure of every conditional law from its Gaussian,
 
     $$\hat\varepsilon(z, \lambda, v) = \hat\varepsilon_{\mathcal N}(z, \lambda, v) +
-      \sqrt{ab}\,\mathrm{net}(z, \lambda, v), \qquad a, b = \mathrm{sigmoid}(\pm\lambda).$$
+      \sqrt s\,(\mathrm{edge} + \sqrt s\,\mathrm{smooth})(z, \lambda, v), \qquad s^2 = \frac{ab}{ae + b}, \quad
+      a, b = \mathrm{sigmoid}(\pm\lambda).$$
+
+    The score of a smooth law stays as it is where noise vanishes; where a law has an edge it grows without end, and the
+    second of two heads is for it. $e$ is the variance that the Gaussian leaves.
 
     A variable is noised, seen as it is, or hidden. The network sees the noised state, what is seen, the Gaussian's
     prediction, squares and radii of all of them (what second moments hold is in the Gaussian, and the next to matter
@@ -59,7 +63,7 @@ class Departure(eqx.Module):
         self.inputs = jr.normal(input_key, (inputs, _WIDTH)) / inputs**0.5
         self.modulation = jr.normal(feature_key, (features, _WIDTH)) / features**0.5
         self.blocks = [_Block(features, key=block_key) for block_key in block_keys]
-        self.output = jnp.zeros((_WIDTH, dim))
+        self.output = jnp.zeros((_WIDTH, 2 * dim))
 
     def __call__(
         self,
@@ -94,7 +98,9 @@ class Departure(eqx.Module):
         h = h @ self.inputs + features @ self.modulation
         for block in self.blocks:
             h = block(h, features)
-        return gaussian + jnp.where(of, jnp.sqrt(a * b / expected) * (_unit(h) @ self.output), 0)
+        smooth, edge = jnp.split(_unit(h) @ self.output, 2, -1)
+        scale = jnp.sqrt(a * b / expected)
+        return gaussian + jnp.where(of, scale * smooth + jnp.sqrt(scale) * edge, 0)
 
 
 def _unit(h: Float[Array, "batch width"]) -> Float[Array, "batch width"]:

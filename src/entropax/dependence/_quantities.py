@@ -1,6 +1,6 @@
 import jax.random as jr
 import numpy as np
-from jaxtyping import ArrayLike, PRNGKeyArray, Shaped
+from jaxtyping import ArrayLike, PRNGKeyArray, Real, Shaped
 
 from ..data import Kind
 from . import _terms as terms
@@ -44,18 +44,44 @@ def mutual_information(
     **Raises:** `ValueError` as [`entropax.data.check_samples`][] and [`entropax.dependence.gaussian_information`][].
 
     **Warns:** `SamplesWarning` where samples are few, copies of each other or functions of each other;
-        `ConvergenceWarning` where more would move the estimate.
+        `ConvergenceWarning` where more would move the estimate; `ResolutionWarning` where it may have no bound.
 
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (13), (14); Franzese et al., MINDE (2024); Chernozhukov et al.,
         Double/debiased machine learning (2018), for cross-fitting.
     """
+    sides = [terms.mutual_information_terms(0, 1, () if given is None else (2,))]
+    return _mutual_information(x, y, given, y_kind, given_kind, sides, fitting, key)
+
+
+def two_sided_mutual_information(
+    x: Shaped[ArrayLike, "..."],
+    y: Real[ArrayLike, "..."],
+    given: Shaped[ArrayLike, "..."] | None = None,
+    *,
+    given_kind: Kind = "auto",
+    fitting: CrossFitting = CrossFitting(),
+    key: PRNGKeyArray,
+) -> Dependence:
+    r"""Mutual information by what either variable tells of the other, $\tfrac12\bigl[J(X \mid Y, C) - J(X \mid C) +
+    J(Y \mid X, C) - J(Y \mid C)\bigr]$ beyond $I_{\mathcal N}$: one network learns both, and how far they are apart
+    is part of the error bar.
+
+    **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.mutual_information`][], of numbers
+    in `y`; `sides` has the estimates by X given Y, and by Y given X.
+    """
+    conditions = () if given is None else (2,)
+    sides = [terms.mutual_information_terms(0, 1, conditions), terms.mutual_information_terms(1, 0, conditions)]
+    return _mutual_information(x, y, given, "continuous", given_kind, sides, fitting, key)
+
+
+def _mutual_information(x, y, given, y_kind, given_kind, sides, fitting, key):
     sample_key, key = jr.split(key)
     variables, order = of_pair(x, y, given, y_kind=y_kind, c_kind=given_kind, key=sample_key)
     conditioned = given is not None
     return estimate(
         variables,
-        terms.mutual_information_terms(0, 1, (2,) if conditioned else ()),
+        sides,
         order,
         name="I(X;Y|C)" if conditioned else "I(X;Y)",
         names=("x", "y", "given") if conditioned else ("x", "y"),
@@ -81,7 +107,7 @@ def total_correlation(
     num = len(variables.dims)
     return estimate(
         variables,
-        terms.total_correlation_terms(num),
+        [terms.total_correlation_terms(num)],
         order,
         name="TC(X)",
         names=("x",),
@@ -104,7 +130,7 @@ def dual_total_correlation(
         Han, Nonnegative entropy measures of multivariate symmetric correlations (1978).
     """
     variables, order, key = _columns(x, key)
-    several = terms.dual_total_correlation_terms(len(variables.dims))
+    several = [terms.dual_total_correlation_terms(len(variables.dims))]
     return estimate(variables, several, order, name="DTC(X)", names=("x",), shuffled=(), fitting=fitting, key=key)
 
 
@@ -122,7 +148,7 @@ def o_information(
         (2019).
     """
     variables, order, key = _columns(x, key)
-    several = terms.o_information_terms(len(variables.dims))
+    several = [terms.o_information_terms(len(variables.dims))]
     return estimate(variables, several, order, name="Ω(X)", names=("x",), shuffled=(), fitting=fitting, key=key)
 
 
@@ -144,7 +170,7 @@ def interaction_information(
     """
     sample_key, key = jr.split(key)
     variables, order = of_tables(x, y, z, key=sample_key)
-    several = terms.interaction_information_terms()
+    several = [terms.interaction_information_terms()]
     names = ("x", "y", "z")
     return estimate(variables, several, order, name="I(X;Y;Z)", names=names, shuffled=(), fitting=fitting, key=key)
 

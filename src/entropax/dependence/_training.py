@@ -88,6 +88,8 @@ def train(
     - `repetitions`: draws of noise for each sample held out, at each check.
     - `key`: all randomness.
 
+    **Raises:** `FloatingPointError` where predictions are not finite.
+
     **Returns:** the averaged weights at each check; the training ends before its time where no check is better than one
         long ago.
     """
@@ -105,6 +107,11 @@ def train(
         gains = improvements(state.average, split.tables, split.values[split.held], noise_key, repetitions)
         snapshots.append(state.average)
         curve.append(np.asarray(gains.mean(1)))
+        if not np.isfinite(curve[-1]).all():
+            raise FloatingPointError(
+                f"The training diverged before step {end} of {steps}: its predictions are not finite. Lower "
+                f"`learning_rate`, {learning_rate:g}."
+            )
         totals = np.asarray(curve) @ weights
         if len(curve) - 1 - totals.argmax() >= _PATIENCE:
             break
@@ -118,36 +125,41 @@ def improvements(
     r"""$\tfrac12\int\bigl(\lVert\varepsilon - \hat\varepsilon_{\mathcal N}\rVert^2 - \lVert\varepsilon -
     \hat\varepsilon\rVert^2\bigr)\,\mathrm{d}\lambda$ of every law and sample, with the mean over `repetitions` draws of
     noise for the expectation."""
-    # Few samples are tiled, as devices want them.
-    tiles = min(repetitions, max(1, _LEAST_ROWS // len(held)))
-    v = jnp.tile(held, (tiles, 1))
-    num = len(v)
+    # Few samples are tiled, as devices want them; each draw of noise is met with either sign.
+    pairs = -(-repetitions // 2)
+    tiles = min(pairs, max(1, _LEAST_ROWS // len(held)))
+    passes = -(-pairs // tiles)
+    v = jnp.tile(held, (2 * tiles, 1))
     low, high = _range(tables.variances)
+    level_key, key = jr.split(key)
+    # Each sample's levels are spread evenly, and each level's samples too.
+    strata = jnp.arange(passes * tiles, dtype=jnp.float32).reshape(passes, tiles, 1) / (passes * tiles)
+    places = jr.uniform(level_key) + strata + _GOLDEN * jnp.arange(len(held), dtype=jnp.float32)
+    level = jnp.tile(places % 1.0, (1, 2, 1)).reshape(passes, -1)
 
-    def one(law, key):
+    def of_pass(law, level, key):
         # All laws meet the same noise, at the same levels: what their errors share cancels in a difference.
-        level_key, noise_key = jr.split(key)
-        log_snr = low + (high - low) * ((jr.uniform(level_key) + jnp.arange(num, dtype=jnp.float32) * _GOLDEN) % 1.0)
-        gaussian, noise, predicted = _predictions(net, tables, law[None], v[None], log_snr[None], noise_key)
+        log_snr = low + (high - low) * level
+        noise = jr.normal(key, (len(v) // 2, v.shape[1]))
+        noise = jnp.concatenate([noise, -noise])
+        gaussian, predicted = _predictions(net, tables, law[None], v[None], log_snr[None], noise[None])
         gap = jnp.sum(jnp.where(tables.of[law], (noise - gaussian) ** 2 - (noise - predicted) ** 2, 0), -1)
         return 0.5 * (high - low) * gap
 
     def of_law(law):
-        gains = jax.lax.map(lambda key: one(law, key), jr.split(key, -(-repetitions // tiles)))
+        gains = jax.lax.map(lambda drawn: of_pass(law, *drawn), (level, jr.split(key, passes)))
         return gains.reshape(-1, len(held)).mean(0)
 
     return jax.lax.map(of_law, jnp.arange(len(tables.of)))
 
 
-def _predictions(net, tables, laws, v, log_snr, key):
-    """Of noise added to blocks of samples, by the Gaussians and by the network; and the noise. Flat."""
-    noise = jr.normal(key, v.shape)
+def _predictions(net, tables, laws, v, log_snr, noise):
+    """Of noise added to blocks of samples, by the Gaussians and by the network. Flat."""
     z = jnp.sqrt(jax.nn.sigmoid(log_snr))[..., None] * v + jnp.sqrt(jax.nn.sigmoid(-log_snr))[..., None] * noise
     gaussian = jax.lax.map(lambda block: tables.predict(*block), (laws, z, log_snr, v))
     flat = lambda array: array.reshape(-1, *array.shape[2:])
     each = jnp.repeat(laws, v.shape[1])
-    predicted = net(tables, each, flat(z), flat(log_snr), flat(v), flat(gaussian))
-    return flat(gaussian), flat(noise), predicted
+    return flat(gaussian), net(tables, each, flat(z), flat(log_snr), flat(v), flat(gaussian))
 
 
 @jax.jit
@@ -155,22 +167,25 @@ def _advance(state: _State, split: Split, blocks, budget, end, key) -> _State:
     steps, rate = budget
     tables = split.tables
 
-    def loss(net, v, log_snr, key):
-        _, noise, predicted = _predictions(net, tables, blocks, v, log_snr, key)
+    def loss(net, v, log_snr, noise):
+        _, predicted = _predictions(net, tables, blocks, v, log_snr, noise)
         noised = jnp.repeat(tables.of[blocks], v.shape[1], axis=0)
-        return jnp.mean(jnp.sum(jnp.where(noised, (noise - predicted) ** 2, 0), -1))
+        return jnp.mean(jnp.sum(jnp.where(noised, (noise.reshape(predicted.shape) - predicted) ** 2, 0), -1))
 
     def step(state):
         row_key, level_key, noise_key = jr.split(jr.fold_in(key, state.step), 3)
         rows = split.rows[jr.randint(row_key, (len(blocks), _BLOCK), 0, split.fitted)]
         log_snr = _draw_levels(tables, blocks, level_key)
-        gradient = jax.grad(loss)(state.net, split.values[rows], log_snr, noise_key)
+        v = split.values[rows]
+        gradient = jax.grad(loss)(state.net, v, log_snr, jr.normal(noise_key, v.shape))
         taken = state.step.astype(jnp.float32)
         now = rate * jnp.minimum(taken / _WARM_UP, 1.0) * 0.5 * (1 + jnp.cos(jnp.pi * taken / steps))
         with jax.numpy_dtype_promotion("standard"):
             updates, optimiser = _adam().update(gradient, state.optimiser, state.net)
         net = jax.tree.map(lambda weight, update: weight - now * update, state.net, updates)
-        average = jax.tree.map(lambda old, new: _AVERAGE * old + (1 - _AVERAGE) * new, state.average, net)
+        # Over no more than a third of the steps taken, so that what a training begins with is forgotten soon.
+        kept = jnp.minimum(_AVERAGE, taken / (taken + 3))
+        average = jax.tree.map(lambda old, new: kept * old + (1 - kept) * new, state.average, net)
         return _State(net, optimiser, average, state.step + 1)
 
     return jax.lax.while_loop(lambda state: state.step < end, step, state)
@@ -193,7 +208,9 @@ def _draw_levels(tables: Tables, blocks: Int[Array, " blocks"], key: PRNGKeyArra
     u = ((jr.uniform(key) + jnp.arange(num, dtype=jnp.float32) * _GOLDEN) % 1.0).reshape(len(blocks), _BLOCK)
     shares = tables.share[blocks]
     ends = jnp.cumsum(shares, -1)
-    direction = jnp.sum(u[..., None] > ends[:, None, :-1], -1)
+    ends = ends / ends[:, -1:]
+    # The first to end beyond u, whose share is not zero.
+    direction = jnp.sum(u[..., None] >= ends[:, None, :-1], -1)
     take = lambda array: jnp.take_along_axis(array, direction, -1)
     u = jnp.clip(1 - (take(ends) - u) / take(shares), 0.0, 1.0)
     centre = _CENTRE - take(jnp.log(tables.variances[blocks]))

@@ -62,7 +62,7 @@ def transfer_entropy(
     variables = side_by_side([scores[1][lags:], source_past, target_past])
     return estimate(
         variables,
-        mutual_information_terms(0, 1, (2,)),
+        [mutual_information_terms(0, 1, (2,))],
         np.arange(len(variables.values)),
         name="the transfer entropy",
         names=("source", "target"),

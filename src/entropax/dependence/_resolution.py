@@ -1,0 +1,56 @@
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.spatial
+
+from ._terms import Term
+from ._variables import Variables
+
+
+# What is left between nearest neighbours of a variable that is a function of them, as a share of what is left between
+# any two samples.
+_SHARE = 0.05
+
+# Neighbours in more dimensions than these are not near.
+_MOST_DIMENSIONS = 10
+
+_CHECKED_ROWS = 10_000
+
+
+class ResolutionWarning(UserWarning):
+    """One variable looks like a function of another, so that information may have no bound."""
+
+
+def check_neighbours(variables: Variables, terms: Sequence[Term], names: Sequence[str], name: str) -> None:
+    """Warns where what second moments leave of a column is nearly the same for neighbours: then it is a function of
+    them, or has less noise than so many samples can show.
+
+    **Arguments:**
+
+    - `variables`: the samples, as normal scores.
+    - `terms`: of the quantity.
+    - `names`: of the variables; one for all where they are columns of one table.
+    - `name`: of the quantity.
+    """
+    for _, of, given in terms:
+        columns, seen = variables.columns(of), variables.columns(given)
+        if not 0 < len(seen) <= _MOST_DIMENSIONS:
+            continue
+        values = variables.values[:_CHECKED_ROWS]
+        known = values[:, seen] - values[:, seen].mean(0)
+        left = values[:, columns] - known @ np.linalg.lstsq(known, values[:, columns], rcond=None)[0]
+        _, nearest = scipy.spatial.cKDTree(known).query(known, k=2)
+        near = np.median(np.abs(left - left[nearest[:, 1]]), 0)
+        apart = np.median(np.abs(left - np.roll(left, len(left) // 2, 0)), 0)
+        # Of a column with few values most differences are none.
+        found = np.flatnonzero((near < _SHARE * apart) & (near > 0))
+        if found.size:
+            which = f" of `{names[of[0]]}`" if len(names) > max(of) else ""
+            warnings.warn(
+                f"Columns {found.tolist()}{which} look like functions of the other variable: {name} may have no bound, "
+                f"and {len(values)} samples cannot show more than some nats of it. Read the estimate as a lower bound.",
+                ResolutionWarning,
+                stacklevel=4,
+            )
+            return
