@@ -16,6 +16,7 @@ import hashlib
 import re
 import time
 import warnings
+from collections.abc import Callable, Sequence
 
 import jax.random as jr
 import numpy as np
@@ -132,22 +133,33 @@ def show(rows: list[dict]) -> None:
 
 def run(options: Options) -> list[dict]:
     """Does what is missing, shows what there is, and closes the record where it is all."""
+    return run_tasks("bmi", ex.data.bmi.tasks(), options, show, summary)
+
+
+def run_tasks(
+    name: str,
+    tasks: Sequence[ex.data.bmi.Task],
+    options: Options,
+    show: Callable[[list[dict]], None],
+    summary: Callable[[list[dict]], dict],
+) -> list[dict]:
+    """A run over tasks: those of the same ranks are measured once."""
     config = Config(options.samples, options.seed)
-    record = Record("bmi", config, options.root)
-    tasks = ex.data.bmi.tasks()
+    record = Record(name, config, options.root)
     families: dict[str, list[ex.data.bmi.Task]] = {}
+    index, count = shard(options.shard)
     for task in tasks:
         if re.search(options.only, task.name):
             families.setdefault(ranks(task, config), []).append(task)
-    shard, shards = _shard(options.shard)
-    for family in tqdm(list(families.values())[shard::shards], desc=f"bmi {config.samples}", disable=None):
+    for family in tqdm(list(families.values())[index::count], desc=f"{name} {config.samples}", disable=None):
         first, *others = [f"{task.name}.json" for task in family]
         if not (record.directory / first).exists():
             record.write_json(first, measure(family[0], config) | {"provenance": provenance()})
-        for task, name in zip(family[1:], others):
+        for task, file in zip(family[1:], others):
             same = {"task": task.name, "same_ranks_as": family[0].name}
-            record.write_json(name, record.read_json(first) | same)
-    rows = [record.read_json(name) for task in tasks if (record.directory / (name := f"{task.name}.json")).exists()]
+            record.write_json(file, record.read_json(first) | same)
+    files = [f"{task.name}.json" for task in tasks]
+    rows = [record.read_json(file) for file in files if (record.directory / file).exists()]
     if rows:
         show(rows)
     if len(rows) == len(tasks):
@@ -156,7 +168,11 @@ def run(options: Options) -> list[dict]:
     return rows
 
 
-def _shard(text: str) -> tuple[int, int]:
+def shard(text: str) -> tuple[int, int]:
+    """Which share, of how many.
+
+    **Raises:** `ValueError` where it is none.
+    """
     found = re.fullmatch(r"(\d+)/([1-9]\d*)", text)
     if not found or int(found[1]) >= int(found[2]):
         raise ValueError(f"`--shard` must be i/n with i below n, such as 0/4; got {text!r}.")

@@ -16,6 +16,7 @@ import pytest
 import entropax as ex
 from entropax.cli import main, run
 from entropax.cli._measurement import check_bounds, Measurement
+from entropax.dependence._training import Round, train
 from entropax.train import Checkpoints, History
 
 
@@ -23,11 +24,17 @@ from entropax.train import Checkpoints, History
 QUICK = ("--steps", "400", "--batch-size", "128")
 
 
+def untrained(split, blocks, **settings):
+    """Networks that find nothing beyond second moments."""
+    return Round([], np.zeros((1, len(split.tables.of))))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def small_network():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("entropax.cli._measurement.fit_with_history", ft.partial(ex.fit_with_history, width=64, depth=2))
         patch.setattr("entropax.cli._measurement._RECORDS", 4)
+        patch.setattr("entropax.dependence._cross_fitting.train", untrained)
         yield
 
 
@@ -65,22 +72,23 @@ def interrupted(small_network, tmp_path_factory):
 def test_gaussian_mutual_information(interrupted):
     _, _, results = interrupted
     information = results["mutual_information"]
-    assert information["default"] == "loss_gap"
+    assert information["default"] == "cross_fitted"
     assert abs(information["loss_gap"]["value"] + 0.5 * math.log(1 - 0.8**2)) < 0.15
     assert abs(results["neural_entropy"]["value"]) < 0.05
-    assert set(information) == {"orthogonal", "entropy_difference", "loss_gap", "default"}
+    assert set(information) == {"cross_fitted", "orthogonal", "entropy_difference", "loss_gap", "default"}
     # One integral for all, the same nodes and the same noise: what must be equal is so but for the tails.
     difference = results["conditional_entropy"]["value"] - results["neural_entropy"]["value"]
     stderr = information["entropy_difference"]["stderr"]
     assert information["entropy_difference"]["value"] == pytest.approx(difference, abs=0.1 * stderr)
     assert "total_correlation" not in results
-    for entry in (results["neural_entropy"], information["loss_gap"]):
+    for entry in (results["neural_entropy"], information["loss_gap"], information["cross_fitted"]):
         assert set(entry) == {"value", "stderr", "unit"} and entry["unit"] == "nats" and 0 < entry["stderr"] < 0.1
 
 
 def test_budget_counts_what_was_done(interrupted):
     _, _, results = interrupted
     training, evaluation = results["budget"]["training"], results["budget"]["evaluation"]
+    assert results["budget"]["cross_fitting"] == {"samples": 4000, "seconds": pytest.approx(30, abs=30)}
     assert (training["samples"], evaluation["samples"]) == (3200, 800)
     assert (training["steps"], training["resumed_from_step"]) == (400, 200)
     assert training["network_evaluations"] == 400 * 128
@@ -101,8 +109,17 @@ def test_bits_and_picture_from_a_finished_training(interrupted, capsys):
         assert bits[name]["unit"] == "bits"
         for part in ("value", "stderr"):
             assert bits[name][part] == pytest.approx(nats[name][part] / math.log(2), rel=1e-5)
+    # p-values and verdicts have no unit.
+    for name, part in bits["dependence"]["mutual_information"].items():
+        of_nats = nats["dependence"]["mutual_information"][name]
+        if name in ("p_value", "converged", "sides", "unit"):
+            assert part == ("bits" if name == "unit" else of_nats)
+        else:
+            numbers = lambda part: list(part.values()) if name == "gaussian" else part
+            np.testing.assert_allclose(numbers(part), np.array(numbers(of_nats)) / math.log(2), rtol=1e-5)
     printed = capsys.readouterr().out
     assert "mutual information I(X;Y)" in printed and "(default)" in printed and " bits " in printed
+    assert "cross-fitting" in printed and "Gaussian copula" in printed
     assert (folder / "rates.png").read_bytes().startswith(b"\x89PNG") and not list(folder.glob(".*"))
 
 
@@ -135,16 +152,123 @@ def test_labels_that_tell_nothing(tmp_path, capsys, monkeypatch):
     assert run([*command, "--json", str(tmp_path / "results.json")]) == 0
     results = json.loads((tmp_path / "results.json").read_text())
     information = results["mutual_information"]
-    assert set(information) == {"orthogonal", "entropy_difference", "loss_gap", "posterior", "default"}
+    assert set(information) == {"cross_fitted", "orthogonal", "entropy_difference", "loss_gap", "posterior", "default"}
     assert information["default"] == "posterior"
     for name in ("orthogonal", "entropy_difference", "loss_gap"):
         assert information[name]["value"] == pytest.approx(0, abs=1e-6)
-    assert abs(information["posterior"]["value"]) < 4 * information["posterior"]["stderr"] + 0.005
+    for name in ("posterior", "cross_fitted"):
+        assert abs(information[name]["value"]) < 4 * information[name]["stderr"] + 0.005
     # A correlation is what S(X) and TC(X) both are here; TC takes no notice of the labels.
     for name in ("neural_entropy", "conditional_entropy", "total_correlation"):
         assert abs(results[name]["value"] + 0.5 * math.log(1 - 0.8**2)) < 4 * results[name]["stderr"] < 0.15
     assert results["budget"]["evaluation"]["network_evaluations"] == 400 * 2 * (16 + 2 + 128 + 2)
-    assert "at most H(Y) = 0.69" in capsys.readouterr().out
+    total = results["dependence"]["total_correlation"]
+    assert abs(total["value"] + 0.5 * math.log(1 - 0.8**2)) < 4 * total["stderr"] < 0.15
+    printed = capsys.readouterr().out
+    assert "at most H(Y) = 0.69" in printed
+    assert re.search(r"total correlation TC\(X\) .* cross-fitted .*\n.*  by the model .* mixtures", printed)
+
+
+@pytest.fixture
+def no_model(monkeypatch):
+    """What samples alone tell, without the wait for the model."""
+    history = History(np.array([1]), np.array([1.0]), np.array([1.0]))
+    measured = Measurement({"neural_entropy": estimate(0.5, 0.01)}, {}, None, history, {})
+    monkeypatch.setattr("entropax.cli._measure.measure", lambda *shares, **settings: measured)
+
+
+def test_cross_fitting(tmp_path, capsys, monkeypatch, no_model):
+    # Small networks, on one device: most of the time goes into compiling.
+    small = {"_cross_fitting._DRAWS": 20_000, "_cross_fitting._CHECK_DRAWS": 4_000, "_network._DEPTH": 1}
+    for name, value in (small | {"_cross_fitting.train": train}).items():
+        monkeypatch.setattr(f"entropax.dependence.{name}", value)
+    monkeypatch.setattr("entropax.cli._dependence.CrossFitting", ft.partial(ex.dependence.CrossFitting, folds=2))
+    monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:1])
+    monkeypatch.setenv("COLUMNS", "120")
+    # Neither tails nor a scale matter.
+    x, y = correlated(1000, 0.8)
+    file, truth = save(tmp_path, x=np.sinh(3 * x), y=1e4 + y), -0.5 * math.log(1 - 0.8**2)
+    assert run(["measure", file, "--fit-steps", "240", "--json", str(tmp_path / "results.json")]) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    entry = results["dependence"]["mutual_information"]
+    assert abs(entry["value"] - truth) < 3 * entry["stderr"] < 0.15
+    assert abs(entry["gaussian"]["value"] - truth) < 3 * entry["gaussian"]["stderr"]
+    assert entry["value"] == pytest.approx(2 * entry["fitted"] - entry["halved"], abs=1e-5)
+    np.testing.assert_allclose(np.diff(entry["interval"]), 2 * 1.95996 * entry["stderr"], rtol=1e-4)
+    assert entry["p_value"] == 0.01 and entry["converged"] is True and entry["sides"] is None
+    cross_fitted = {name: entry[name] for name in ("value", "stderr", "unit")}
+    assert results["mutual_information"] == {"cross_fitted": pytest.approx(cross_fitted), "default": "cross_fitted"}
+    assert re.search(r"95 % interval 0\.\d+ to 0\.\d+; independence: p = 0\.01 \(default\)", capsys.readouterr().out)
+
+
+COV = np.array([[1.0, 0.6, 0.3], [0.6, 1.0, 0.5], [0.3, 0.5, 1.0]])
+
+
+@pytest.mark.parametrize("options", [[], ["--two-sided"]])
+def test_conditional_mutual_information(options, tmp_path, capsys, monkeypatch, no_model):
+    monkeypatch.setenv("COLUMNS", "120")
+    x, y, c = np.random.default_rng(0).multivariate_normal(np.zeros(3), COV, 2000).T
+    file, written = save(tmp_path, "data.npz", x=x, y=y), tmp_path / "pointwise.npy"
+    np.save(tmp_path / "c.npy", c)
+    outputs = ["--json", str(tmp_path / "results.json"), "--pointwise", str(written)]
+    assert run(["measure", file, "--c", str(tmp_path / "c.npy"), *options, *outputs]) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    entropy = lambda *columns: 0.5 * np.linalg.slogdet(COV[np.ix_(columns, columns)])[1]
+    truth = {
+        "mutual_information": entropy(0) + entropy(1) - entropy(0, 1),
+        "conditional_mutual_information": entropy(0, 2) + entropy(1, 2) - entropy(0, 1, 2) - entropy(2),
+    }
+    assert set(results["dependence"]) == set(truth)
+    for name, entry in results["dependence"].items():
+        assert abs(entry["value"] - truth[name]) < 3 * entry["stderr"] < 0.06
+        # Second moments are the same from either side.
+        sides = 2 * [entry["value"]] if options else None
+        assert entry["sides"] == (sides and pytest.approx(sides, abs=1e-6))
+    conditional = results["dependence"]["conditional_mutual_information"]
+    assert conditional["p_value"] is None
+    assert np.load(written).mean() == pytest.approx(conditional["value"], abs=1e-5)
+    assert results["settings"]["two_sided"] is bool(options)
+    printed = capsys.readouterr().out
+    assert re.search(r"conditional mutual information I\(X;Y\|C\) . 0\.\d+ ± 0\.\d+ .*95 % interval", printed)
+    assert printed.count("x from y, y from x: 0.000 apart") == (2 if options else 0)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv"])
+def test_pointwise(suffix, tmp_path, no_model):
+    """In nats, of each sample in its place, whatever the unit of the rest."""
+    x, y = correlated(1000, 0.8)
+    file = tmp_path / f"pointwise{suffix}"
+    outputs = ["--json", str(tmp_path / "results.json"), "--pointwise", str(file)]
+    assert run(["measure", save(tmp_path, x=x, y=y), "--bits", *outputs]) == 0
+    (pointwise,) = ex.data.load_arrays(file).values()
+    value = json.loads((tmp_path / "results.json").read_text())["mutual_information"]["cross_fitted"]["value"]
+    assert pointwise.mean() == pytest.approx(value * math.log(2), abs=1e-5)
+    truth = -0.5 * math.log(1 - 0.8**2) - 0.5 * ((x - 0.8 * y) ** 2 / (1 - 0.8**2) - x**2)
+    assert np.corrcoef(pointwise.reshape(-1), truth)[0, 1] > 0.98
+
+
+def test_what_cross_fitting_cannot_is_left_to_the_model(tmp_path, capsys, no_model):
+    rng, results = np.random.default_rng(4), tmp_path / "results.json"
+    wide, wider, sums = (
+        rng.normal(size=(200, 257)),
+        rng.normal(size=(200, 210)),
+        rng.normal(size=(200, 2))[:, [0, 1, 0]],
+    )
+    whys = (
+        "`x` has 257 columns, and cross-fitting is for 256",
+        "more samples than columns",
+        "linear function of others",
+    )
+    for x, why in zip((wide, wider, sums), whys):
+        file = save(tmp_path, x=x, y=rng.normal(size=200))
+        assert run(["measure", file, "--json", str(results)]) == 0
+        found = json.loads(results.read_text())
+        assert "dependence" not in found
+        for message, name in zip(found["warnings"][-2:], ("I(X;Y)", "TC(X)")):
+            assert message.startswith(f"{name} is by the model alone: ") and why in message
+        capsys.readouterr()
+        assert run(["measure", file, "--pointwise", str(tmp_path / "pointwise.npy")]) == 2
+        assert "--pointwise is by cross-fitting" in capsys.readouterr().err
 
 
 def one_line(capsys):
@@ -166,7 +290,28 @@ BAD = {
     "float labels": (dict(x=NORMAL, y=np.arange(200) % 3.0), [], "only 3 distinct .* --y-kind discrete"),
     "rare label": (dict(x=NORMAL, y=np.arange(200) // 199 * 7), ["--held-out", "0.9"], r"too few samples .*\[7\]"),
     "no x": (dict(z=NORMAL), [], "must hold an array `x`; it holds 'z'"),
-    "c": (dict(x=NORMAL, c=NORMAL), [], r"conditional mutual information .* not there yet"),
+    "c": (dict(x=NORMAL, c=NORMAL), [], r"`c`, but no `y`"),
+    "c of other length": (
+        dict(x=NORMAL, y=-NORMAL, c=NORMAL[1:]),
+        [],
+        "`c` must have as many rows as `x`, 200; got 199",
+    ),
+    "float labels of c": (dict(x=NORMAL, y=-NORMAL, c=np.arange(200) % 3.0), [], "--c-kind discrete"),
+    "c of text": (
+        dict(x=NORMAL, y=-NORMAL, c=NORMAL[:, 0].astype(str)),
+        ["--c-kind", "continuous"],
+        "must hold numbers",
+    ),
+    "pointwise": (
+        dict(x=NORMAL, y=-NORMAL),
+        ["--pointwise", "pointwise.txt"],
+        "--pointwise must end in .npy, .csv, .npz",
+    ),
+    "pointwise folder": (dict(x=NORMAL), ["--pointwise", "nowhere/p.npy"], "there is no folder .*nowhere"),
+    "pointwise of x": (dict(x=NORMAL), ["--pointwise", "pointwise.npy"], "--pointwise .* there is no `y`"),
+    "sides of x": (dict(x=NORMAL), ["--two-sided"], "--two-sided .* there is no `y`"),
+    "sides of labels": (dict(x=NORMAL, y=np.arange(200) % 3), ["--two-sided"], "this one holds labels"),
+    "fit steps": (dict(x=NORMAL), ["--fit-steps", "0"], "--fit-steps must be positive"),
     "pickle": (dict(x=np.array([{}, []], object)), [], "pickled Python objects"),
     "device": (dict(x=NORMAL), ["--device", "abacus"], "no device 'abacus'; there are: cpu:0, cpu:1"),
     "device number": (dict(x=NORMAL), ["--device", "cpu:7"], "no device 'cpu:7'; there are: cpu:0"),
@@ -203,7 +348,10 @@ def test_files_that_are_not_samples(tmp_path, capsys):
     both = save(tmp_path, "both.npz", x=NORMAL, y=NORMAL)
     refused("`y` must come from one place", both, "--y", x)
     refused("`y` must come from one place", x, "--y", x, "--labels", x)
+    third = save(tmp_path, "third.npz", x=NORMAL, y=NORMAL, c=NORMAL)
+    refused("`c` must come from one place", third, "--c", x)
     two = save(tmp_path, "two.npz", a=NORMAL, b=NORMAL)
+    refused("one array, or one called `c`; it holds 'a', 'b'", both, "--c", two)
     refused("one array, or one called `y`; it holds 'a', 'b'", x, "--y", two)
     refused("there is no file", x, "--y", tmp_path / "absent.csv")
     np.save(tmp_path / "large.npy", 1e300 * NORMAL)
@@ -232,20 +380,27 @@ def test_guard_rails_are_printed_and_written(tmp_path, capsys, monkeypatch):
         assert train.x.devices() == held_out.y.devices() == {jax.devices()[1]}
         check_bounds(measured.quantities, by_method, jnp.array([0, 1]))
         warnings.warn("left out", ex.TruncationWarning)
+        warnings.warn("still moves", ex.dependence.ConvergenceWarning)
         return measured
 
     monkeypatch.setattr("entropax.cli._measure.measure", measure)
-    # Of y, x is a function: that is told at once, and the measurement goes on.
-    data = save(tmp_path, x=NORMAL, y=3 * NORMAL)
+    # Of y, x is all but a function: that is told at once, and the measurement goes on.
+    data = save(tmp_path, x=NORMAL, y=3 * NORMAL + 2e-3 * NORMAL[::-1])
     assert run(["measure", data, "--bits", "--device", "cpu:1", "--json", str(tmp_path / "results.json")]) == 0
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["settings"]["device"] == "cpu:1"
-    bounds = ("looks like a function", "I(X;Y) (orthogonal) <= H(Y)", "I(X;Y) (loss_gap) >= 0", "left out")
+    bounds = (
+        "looks like a function",
+        "I(X;Y) (orthogonal) <= H(Y)",
+        "I(X;Y) (loss_gap) >= 0",
+        "left out",
+        "still moves",
+    )
     assert len(results["warnings"]) == len(bounds)
     assert all(bound in message for bound, message in zip(bounds, results["warnings"]))
     printed = capsys.readouterr()
     assert printed.err.startswith("Warning: X looks like a function of Y") and printed.err.count("Warning") == 1
-    assert printed.out.count("Warning: ") == 4
+    assert printed.out.count("Warning: ") == 5
     # One label in two says one bit at most.
     assert "at most H(Y) = 1.000" in printed.out
     assert results["mutual_information"]["posterior"] == pytest.approx(
@@ -265,6 +420,7 @@ def test_an_estimate_that_is_no_number_is_refused(tmp_path, capsys, monkeypatch)
 @pytest.mark.parametrize("transform", ["none", "standardise", "rank"])
 def test_shares_are_disjoint_and_scaled_by_what_the_fit_sees(transform, tmp_path, monkeypatch):
     seen = []
+    monkeypatch.setattr("entropax.cli._measure.measure_dependence", lambda *samples, **settings: None)
     monkeypatch.setattr("entropax.cli._measure.measure", lambda *shares, **settings: seen.append(shares) or 1 / 0)
     x = np.random.default_rng(3).gamma(1.0, size=(1000, 2))
     labels = np.sort(np.arange(1000) % 100)

@@ -1,16 +1,31 @@
 """Samples that no estimate should be made of, or not without a word."""
 
+import warnings
+
+import jax
+import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
 
 import entropax as ex
 from entropax import dependence
-from entropax.dependence._of_samples import independent_order
+from entropax.dependence import _terms as terms
+from entropax.dependence._coordinates import canonical
+from entropax.dependence._of_samples import independent_order, normal_scores, side_by_side
+from entropax.dependence._resolution import check_neighbours
+from entropax.dependence._training import _draw_levels
+from entropax.dependence._variables import Variables
 
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(2, 300, 2))
+
+
+def of_pair(*tables):
+    return side_by_side([normal_scores(table.reshape(len(table), -1), jr.key(i)) for i, table in enumerate(tables)])
+
+
 SHORT = dependence.CrossFitting(steps=240)
 
 
@@ -42,6 +57,41 @@ def test_warnings():
     walk = np.cumsum(RNG.normal(size=300))
     with pytest.warns(ex.data.SamplesWarning, match="`source` is not stationary"):
         dependence.transfer_entropy(walk, Y[:, 0], key=jr.key(0), fitting=SHORT)
+
+
+def test_functions_of_each_other():
+    y = RNG.normal(size=2_000)
+    check = lambda x, y: check_neighbours(of_pair(x, y), terms.mutual_information_terms(0, 1), ("x", "y"), "I(X;Y)")
+    noise = RNG.normal(size=(2_000, 2))
+    for x in (np.sin(2 * y), np.abs(y), np.stack([noise[:, 0], y**2 + noise[:, 0]], 1)):
+        other = y if x.ndim == 1 else np.stack([y, noise[:, 0]], 1)
+        with pytest.warns(dependence.ResolutionWarning, match="look like functions of the other variable"):
+            check(x, other)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(np.sin(2 * y) + 0.2 * noise[:, 0], y)
+        # What is linear second moments have to the last digit.
+        check(y + 0.03 * noise[:, 0], y)
+        check(np.round(y), np.round(y) + RNG.integers(0, 2, 2_000))
+
+
+def test_levels_are_of_directions_that_are_noised():
+    """The median of a logistic is its centre, whatever columns of other variables stand beside it."""
+    dim, wanted = 5, (1, 3)
+    values = Variables(RNG.normal(size=(500, dim)), (1, 1, 1, 1, 1))
+    _, tables = canonical(values, np.arange(500), [terms.Term(1.0, wanted, (0, 2))])
+    draw = lambda key: _draw_levels(tables, jnp.zeros(16, jnp.int32), key)
+    levels = np.asarray(jax.lax.map(draw, jr.split(jr.key(0), 2_000)))
+    assert np.isfinite(levels).all()
+    centre = 1.5 - np.log(np.asarray(tables.variances)[0, list(wanted)]).mean()
+    # The ends of the range, 8.5 below and 7.5 above, cut off a little more on one side.
+    np.testing.assert_allclose(np.median(levels), centre, atol=0.05)
+
+
+def test_trainings_that_diverge_say_so():
+    hot = dependence.CrossFitting(steps=240, learning_rate=1e30)
+    with pytest.raises(FloatingPointError, match="diverged before step .* Lower `learning_rate`, 1e\\+30"):
+        dependence.mutual_information(X, Y, key=jr.key(0), fitting=hot)
 
 
 def test_copies_stay_together():

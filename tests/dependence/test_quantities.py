@@ -77,6 +77,18 @@ def test_what_second_moments_do_not_see():
 
 
 @pytest.mark.slow
+def test_both_sides_agree():
+    x, y, pointwise, exact = student()
+    found = dependence.two_sided_mutual_information(x, y, key=jr.key(1), fitting=FITTING)
+    by_y, by_x = found.sides
+    np.testing.assert_allclose(found.value, (by_y + by_x) / 2, rtol=1e-5)
+    low, high = found.interval()
+    assert low < exact < high
+    assert abs(by_y - by_x) < 0.1 and min(by_y, by_x) > 0.25
+    assert found.stderr_fit >= 0.5 * abs(by_y - by_x)
+
+
+@pytest.mark.slow
 def test_increasing_maps_change_nothing():
     x, y, _, _ = student()
     assert measured(np.exp(x), y**3 - 7).value == measured(x, y).value

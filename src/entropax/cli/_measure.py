@@ -10,19 +10,28 @@ import jax.random as jr
 import tyro
 from rich.console import Console
 
-from .. import data
+from .. import dependence
+from ..data import Samples, SamplesWarning
 from ..information import BoundWarning
 from ..integral import TruncationWarning
+from ..train import Checkpoints, Settings
+from ._dependence import measure_dependence, pointwise_file
 from ._doctor import find_device
 from ._measurement import measure
-from ._refusal import Refusal
+from ._refusal import Refusal, refusing
 from ._report import as_json, check_output, print_report, write
 from ._samples import Kind, read, split, Transform
 
 
-_GUARD_RAILS = (BoundWarning, TruncationWarning, data.SamplesWarning)
+_GUARD_RAILS = (
+    BoundWarning,
+    TruncationWarning,
+    SamplesWarning,
+    *(kind for kind in vars(dependence).values() if isinstance(kind, type) and issubclass(kind, UserWarning)),
+)
 
 _PICTURES = (".png", ".pdf", ".svg")
+_TABLES = (".npy", ".csv", ".npz")
 
 _File = Annotated[pathlib.Path | None, tyro.conf.arg(metavar="FILE")]
 
@@ -31,28 +40,37 @@ _File = Annotated[pathlib.Path | None, tyro.conf.arg(metavar="FILE")]
 class Measure:
     """Neural entropy, total correlation and mutual information of samples, with error bars.
 
-    One diffusion model is fitted to a share of the samples, with and without y; the estimates are made on the others.
+    What samples alone tell of dependence is cross-fitted on all of them. Beside it, one diffusion model is fitted to a
+    share of the samples, with and without y, and measured on the others.
     """
 
     data: Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """A .npz file with an array x, a row a sample, and perhaps an array y; or a .npy or .csv file of x alone."""
+    """A .npz file with an array x, a row a sample, and perhaps arrays y and c; or a .npy or .csv file of x alone."""
     y: _File = None
     """A file of y: .npz, .npy or .csv."""
     labels: _File = None
     """A file of y that holds labels: --y with --y-kind discrete."""
     y_kind: Kind = "auto"
     """What y holds. auto goes by the dtype: integers and text are labels, floats are not."""
+    c: _File = None
+    """A file of c, given which I(X;Y|C) is measured too: .npz, .npy or .csv."""
+    c_kind: Kind = "auto"
+    """What c holds, as --y-kind."""
     transform: Transform = "standardise"
     """Of x, and of y if it is continuous. Mutual information and total correlation are the same under each, and rank
     helps with heavy tails; entropies are those of the transformed data."""
     held_out: float = 0.2
-    """The share of the samples that the estimates are made on, which the fit never sees."""
+    """The share of the samples that the model's estimates are made on, which its fit never sees."""
     seed: int = 0
     """Of all randomness."""
     steps: int = 8_000
-    """The steps of the training."""
+    """The steps of the model's training."""
     batch_size: int = 1024
     """The samples that each step looks at."""
+    fit_steps: int = 6_000
+    """The steps of each fit of the cross-fitting on 10 000 samples; on N it takes (N / 10 000)^(1/2) times as many."""
+    two_sided: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Cross-fit what x tells of y too, where y is continuous: how far the two are apart is part of the error bar."""
     bits: tyro.conf.FlagCreatePairsOff[bool] = False
     """Bits instead of nats."""
     device: Annotated[str | None, tyro.conf.arg(metavar="DEVICE")] = None
@@ -63,36 +81,54 @@ class Measure:
     """A file for the results."""
     plot: _File = None
     """A file for a picture of entropy rates and losses: .png, .pdf or .svg."""
+    pointwise: _File = None
+    """A file for log p(x,y)/p(x)p(y) of each sample, in nats, or given c where there is c: .npy, .csv or .npz."""
 
     def __call__(self) -> None:
         picture = self._refuse_early()
         device = find_device(self.device)
         messages: list[str] = []
-        with _guard_rails(messages):
-            samples = read(self.data, self.y, self.labels, self.y_kind)
-        for message in messages:
-            # Now, rather than after a training that may not be worth its time.
-            Console(stderr=True, markup=False, highlight=False).print(f"Warning: {message}", style="yellow")
-        with jax.default_device(device), _guard_rails(messages):
-            split_key, key = jr.split(jr.key(self.seed))
+        with _told_at_once(messages):
+            samples = read(self.data, self.y, self.labels, self.c, y_kind=self.y_kind, c_kind=self.c_kind)
+        self._refuse_without_numbers(samples)
+        with jax.default_device(device):
+            split_key, key, dependence_key = jr.split(jr.key(self.seed), 3)
             train, held_out = split(samples, self.held_out, self.transform, split_key)
-            measurement = measure(
-                train, held_out, steps=self.steps, batch_size=self.batch_size, checkpoint=self.checkpoint, key=key
-            )
-        print_report(measurement, self.transform, self.bits, messages)
+            with _told_at_once(messages), Console(stderr=True).status("cross-fitting"):
+                dependences = measure_dependence(
+                    samples, steps=self.fit_steps, two_sided=self.two_sided, key=dependence_key
+                )
+            if self.pointwise is not None and dependences.pointwise is None:
+                raise Refusal("--pointwise is by cross-fitting, which cannot be done with these samples.")
+            with _guard_rails(messages):
+                measurement = measure(
+                    train, held_out, steps=self.steps, batch_size=self.batch_size, checkpoint=self.checkpoint, key=key
+                )
+        print_report(measurement, dependences, self.transform, self.bits, messages)
         if self.json is not None:
             settings = {"data": self.data.name, "transform": self.transform, "seed": self.seed, "device": str(device)}
-            write(self.json, as_json(measurement, settings, self.bits, messages))
+            settings |= {"fit_steps": self.fit_steps, "two_sided": self.two_sided}
+            write(self.json, as_json(measurement, dependences, settings, self.bits, messages))
+        if self.pointwise is not None and (shares := dependences.pointwise) is not None:
+            write(self.pointwise, pointwise_file(shares, self.pointwise.suffix.lower()))
         if self.plot is not None and picture is not None:
             write(self.plot, picture(measurement, self.plot.suffix.lower()[1:]))
 
     def _refuse_early(self):
         """Refuses, before any work, what would fail after it; returns what draws the picture."""
-        for file in (self.json, self.plot):
+        for file in (self.json, self.plot, self.pointwise):
             if file is not None:
                 check_output(file)
+        if self.pointwise is not None and self.pointwise.suffix.lower() not in _TABLES:
+            raise Refusal(f"--pointwise must end in {', '.join(_TABLES)}; got {self.pointwise.name!r}.")
         if not 0 <= self.seed < 2**32:
             raise Refusal(f"--seed must be between 0 and 2**32 - 1; got {self.seed}.")
+        if self.fit_steps < 1:
+            raise Refusal(f"--fit-steps must be positive; got {self.fit_steps}.")
+        with refusing(ValueError, OSError):
+            Settings(steps=self.steps, batch_size=self.batch_size)
+            if self.checkpoint is not None:
+                Checkpoints(self.checkpoint, {}).latest()
         if self.plot is None:
             return None
         if self.plot.suffix.lower() not in _PICTURES:
@@ -103,10 +139,29 @@ class Measure:
             raise Refusal("--plot needs Matplotlib: pip install 'entropax[plot]'.") from None
         return picture
 
+    def _refuse_without_numbers(self, samples: Samples) -> None:
+        """Refuses what is asked of a y that there is not."""
+        asked = {"--pointwise": self.pointwise is not None, "--two-sided": self.two_sided}
+        for option in asked:
+            if asked[option] and samples.y is None:
+                raise Refusal(f"{option} is of mutual information, and there is no `y`.")
+        if self.two_sided and samples.y_classes is not None:
+            raise Refusal("--two-sided is of a continuous `y`, and this one holds labels.")
+
+
+@contextlib.contextmanager
+def _told_at_once(messages: list[str]) -> Iterator[None]:
+    """As [`_guard_rails`][], and says them now, rather than after a training that may not be worth its time."""
+    known = len(messages)
+    with _guard_rails(messages):
+        yield
+    for message in messages[known:]:
+        Console(stderr=True, markup=False, highlight=False).print(f"Warning: {message}", style="yellow")
+
 
 @contextlib.contextmanager
 def _guard_rails(messages: list[str]) -> Iterator[None]:
-    """Collects the library's own warnings; others go where they always go."""
+    """Collects the library's own warnings, each text once; others go where they always go."""
     with warnings.catch_warnings(record=True) as caught:
         for kind in _GUARD_RAILS:
             warnings.simplefilter("always", kind)
@@ -114,7 +169,8 @@ def _guard_rails(messages: list[str]) -> Iterator[None]:
             yield
         finally:
             own = [warning for warning in caught if issubclass(warning.category, _GUARD_RAILS)]
-            messages.extend(str(warning.message) for warning in own)
+            texts = dict.fromkeys(str(warning.message) for warning in own)
+            messages.extend(text for text in texts if text not in messages)
             others = [warning for warning in caught if warning not in own]
     for warning in others:
         warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)

@@ -57,11 +57,6 @@ class Measurement(NamedTuple):
     history: History
     budget: dict[str, dict[str, Any]]
 
-    @property
-    def default(self) -> str:
-        """The method whose mutual information to go by: as [`entropax.mutual_information`][] chooses."""
-        return "posterior" if "posterior" in self.mutual_information else "loss_gap"
-
 
 def measure(
     train: Share,
@@ -158,8 +153,13 @@ def check_bounds(quantities: dict[str, Estimate], by_method: dict[str, Estimate]
     **Arguments:** as the fields of [`Measurement`][], and the conditions.
     """
     for name, estimate in (quantities | by_method).items():
-        if not math.isfinite(estimate.value) or not math.isfinite(estimate.stderr):
-            raise Refusal(f"the {name.replace('_', ' ')} comes out as {estimate}: the network's predictions overflow.")
+        check_finite(name, estimate)
     for name, estimate in by_method.items():
         if name != "posterior":
             check_mutual_information(estimate, y, f"I(X;Y) ({name})")
+
+
+def check_finite(name: str, estimate: Estimate) -> None:
+    """Refuses what is no number."""
+    if not math.isfinite(estimate.value) or not math.isfinite(estimate.stderr):
+        raise Refusal(f"the {name.replace('_', ' ')} comes out as {estimate}: the network's predictions overflow.")

@@ -8,7 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ..dependence import Dependence
 from ..integral import Estimate
+from ._dependence import as_estimate, Dependences, entry
 from ._doctor import versions
 from ._measurement import Measurement
 from ._refusal import Refusal, refusing
@@ -19,6 +21,11 @@ _TITLES = {
     "neural_entropy": "neural entropy S(X)",
     "conditional_entropy": "neural entropy S(X|Y)",
     "total_correlation": "total correlation TC(X)",
+    "by_the_model": "  by the model",
+    "mutual_information": "mutual information I(X;Y)",
+    "conditional_mutual_information": "conditional mutual information I(X;Y|C)",
+    "cross_fitted": "  cross-fitted",
+    "second_moments": "  second moments",
     "orthogonal": "  orthogonal",
     "entropy_difference": "  entropy difference",
     "loss_gap": "  loss gap",
@@ -29,6 +36,7 @@ _NOTES = {
     "neural_entropy": "relative to N(0, I)",
     "conditional_entropy": "relative to N(0, I)",
     "total_correlation": "marginals: mixtures",
+    "second_moments": "Gaussian copula",
     "orthogonal": "never negative",
     "entropy_difference": "S(X|Y) - S(X)",
     "loss_gap": "I-MMSE",
@@ -42,21 +50,26 @@ _CAPTIONS = {
 }
 
 
-def print_report(measurement: Measurement, transform: Transform, bits: bool, messages: Sequence[str]) -> None:
+def print_report(
+    measurement: Measurement, dependences: Dependences, transform: Transform, bits: bool, messages: Sequence[str]
+) -> None:
     """Prints the estimates, what they took, and what the guard rails say.
 
     **Arguments:**
 
-    - `measurement`: what was measured, in nats.
+    - `measurement`, `dependences`: what was measured, in nats.
     - `transform`: of the samples.
     - `bits`: whether to convert.
     - `messages`: the warnings.
     """
     console = Console(highlight=False, markup=False)
     table = Table(caption=_CAPTIONS[transform], caption_justify="left")
-    for column in ("quantity", "estimate", "unit"):
+    # On a narrow terminal the longest name breaks, and leaves room for notes.
+    table.add_column("quantity", min_width=len(_TITLES["mutual_information"]))
+    for column in ("estimate", "unit"):
         table.add_column(column, no_wrap=True)
     table.add_column("note")
+    found, default = dependences.found, _default(measurement, dependences)
 
     def add(name, estimate, note, style=None):
         estimate = estimate.bits if bits else estimate
@@ -64,39 +77,73 @@ def print_report(measurement: Measurement, transform: Transform, bits: bool, mes
             _TITLES[name], str(estimate).removesuffix(estimate.unit).strip(), estimate.unit, note, style=style
         )
 
+    def add_method(name, estimate, note):
+        chosen = name == default
+        add(name, estimate, f"{note}{' (default)' if chosen else ''}", "bold" if chosen else None)
+
+    def add_sides(one):
+        if one.sides is not None:
+            by_y, by_x = (side / (math.log(2) if bits else 1) for side in one.sides)
+            note = f"x from y, y from x: {abs(by_y - by_x):.3f} apart"
+            table.add_row("  by either side", f"{by_y:.3f}, {by_x:.3f}", "bits" if bits else "nats", note)
+
     for name, estimate in measurement.quantities.items():
-        add(name, estimate, _NOTES[name])
-    if measurement.mutual_information:
+        if name == "total_correlation" and name in found:
+            add(name, as_estimate(found[name]), "cross-fitted")
+            add("by_the_model", estimate, _NOTES[name])
+        else:
+            add(name, estimate, _NOTES[name])
+    if measurement.mutual_information or "mutual_information" in dependences.found:
         table.add_section()
-        table.add_row("mutual information I(X;Y)", "", "", _bound(measurement, bits))
+        table.add_row(_TITLES["mutual_information"], "", "", _bound(measurement, bits))
+    if "mutual_information" in found:
+        one = found["mutual_information"]
+        add_method("cross_fitted", as_estimate(one), _interval(one, bits))
+        add_sides(one)
+        add("second_moments", one.gaussian, _NOTES["second_moments"])
     for name, estimate in measurement.mutual_information.items():
-        chosen = name == measurement.default
-        add(name, estimate, f"{_NOTES[name]}{' (default)' if chosen else ''}", "bold" if chosen else None)
+        add_method(name, estimate, _NOTES[name])
+    if "conditional_mutual_information" in found:
+        table.add_section()
+        one = found["conditional_mutual_information"]
+        add("conditional_mutual_information", as_estimate(one), _interval(one, bits))
+        add_sides(one)
     console.print(table)
 
     budget = Table("budget", "samples", "steps", "network evaluations", "seconds")
-    for name, spent in measurement.budget.items():
+    for name, spent in (dependences.budget | measurement.budget).items():
         numbers = [f"{spent[key]:,}" if key in spent else "" for key in ("samples", "steps", "network_evaluations")]
-        budget.add_row(name, *numbers, f"{spent['seconds']:.1f}")
+        budget.add_row(name.replace("_", "-"), *numbers, f"{spent['seconds']:.1f}")
     console.print(budget)
     for message in messages:
         console.print(f"Warning: {message}", style="yellow")
 
 
-def as_json(measurement: Measurement, settings: Mapping[str, Any], bits: bool, messages: Sequence[str]) -> bytes:
+def as_json(
+    measurement: Measurement,
+    dependences: Dependences,
+    settings: Mapping[str, Any],
+    bits: bool,
+    messages: Sequence[str],
+) -> bytes:
     """The results, for `--json`.
 
     **Arguments:**
 
-    - `measurement`, `bits`, `messages`: as [`print_report`][].
+    - `measurement`, `dependences`, `bits`, `messages`: as [`print_report`][].
     - `settings`: what a repetition must agree on beside the budget.
     """
-    content = {name: _entry(estimate, bits) for name, estimate in measurement.quantities.items()}
-    if measurement.mutual_information:
-        by_method = {name: _entry(estimate, bits) for name, estimate in measurement.mutual_information.items()}
-        content["mutual_information"] = by_method | {"default": measurement.default}
+    content: dict[str, Any] = {name: _entry(estimate, bits) for name, estimate in measurement.quantities.items()}
+    if measurement.mutual_information or "mutual_information" in dependences.found:
+        cross_fitted = dependences.found.get("mutual_information")
+        by_method = {} if cross_fitted is None else {"cross_fitted": as_estimate(cross_fitted)}
+        by_method |= measurement.mutual_information
+        entries = {name: _entry(estimate, bits) for name, estimate in by_method.items()}
+        content["mutual_information"] = entries | {"default": _default(measurement, dependences)}
+    if dependences.found:
+        content["dependence"] = {name: entry(one, bits) for name, one in dependences.found.items()}
     content |= {
-        "budget": measurement.budget,
+        "budget": dependences.budget | measurement.budget,
         "warnings": list(messages),
         "settings": dict(settings),
         "versions": versions(),
@@ -135,3 +182,17 @@ def _bound(measurement: Measurement, bits: bool) -> str:
     if measurement.label_entropy is None:
         return ""
     return f"at most H(Y) = {measurement.label_entropy / (math.log(2) if bits else 1):.3f}"
+
+
+def _default(measurement: Measurement, dependences: Dependences) -> str:
+    """The method whose mutual information to go by: for labels the one that never passes their entropy."""
+    if "posterior" in measurement.mutual_information:
+        return "posterior"
+    return "cross_fitted" if "mutual_information" in dependences.found else "loss_gap"
+
+
+def _interval(one: Dependence, bits: bool) -> str:
+    low, high = (end / (math.log(2) if bits else 1) for end in one.interval())
+    digits = max(2, 1 - math.floor(math.log10(max(one.stderr, 1e-6))))
+    tested = "" if one.p_value is None else f"; independence: p = {one.p_value:.2g}"
+    return f"95 % interval {low:.{digits}f} to {high:.{digits}f}{tested}"

@@ -30,14 +30,23 @@ class Share(NamedTuple):
         return self.y is not None and self.y.ndim == 1
 
 
-def read(path: pathlib.Path, y: pathlib.Path | None, labels: pathlib.Path | None, y_kind: Kind) -> data.Samples:
-    """The samples of a file, with their conditions from that file or from another.
+def read(
+    path: pathlib.Path,
+    y: pathlib.Path | None,
+    labels: pathlib.Path | None,
+    c: pathlib.Path | None,
+    *,
+    y_kind: Kind,
+    c_kind: Kind,
+) -> data.Samples:
+    """The samples of a file, with their conditions from that file or from others.
 
     **Arguments:**
 
-    - `path`: a `.npz` file with `x` and perhaps `y`; a `.npy` or `.csv` file of `x`.
+    - `path`: a `.npz` file with `x` and perhaps `y` and `c`; a `.npy` or `.csv` file of `x`.
     - `y`, `labels`: a file of conditions.
-    - `y_kind`: what the conditions are; `labels` are discrete.
+    - `c`: a file of what mutual information is given.
+    - `y_kind`, `c_kind`: what they hold; `labels` are discrete.
 
     **Raises:** `Refusal` on files that cannot be read and samples that no estimate could be made of.
 
@@ -46,21 +55,21 @@ def read(path: pathlib.Path, y: pathlib.Path | None, labels: pathlib.Path | None
     arrays = _load(path)
     if "x" not in arrays:
         raise Refusal(f"{path.name!r} must hold an array `x`; it holds {', '.join(map(repr, arrays))}.")
-    if "c" in arrays:
-        raise Refusal(
-            f"{path.name!r} holds `c`, a third variable: conditional mutual information I(X;Y|C) is not there yet. "
-            "Leave `c` out to measure I(X;Y)."
-        )
     given = [file for file in (y, labels) if file is not None]
     if len(given) + ("y" in arrays) > 1:
         raise Refusal(f"`y` must come from one place: an array `y` in {path.name!r}, --y, or --labels.")
-    condition = _only_array(given[0]) if given else arrays.get("y")
+    if c is not None and "c" in arrays:
+        raise Refusal(f"`c` must come from one place: an array `c` in {path.name!r}, or --c.")
+    condition = _only_array(given[0], "y") if given else arrays.get("y")
+    third = arrays.get("c") if c is None else _only_array(c, "c")
+    if third is not None and condition is None:
+        raise Refusal("there is `c`, but no `y`: conditional mutual information I(X;Y|C) is of x and y.")
     kind = "discrete" if labels is not None else y_kind
     try:
-        return data.check_samples(arrays["x"], condition, y_kind=kind)
+        return data.check_samples(arrays["x"], condition, third, y_kind=kind, c_kind=c_kind)
     except ValueError as error:
         # The library's advice, in the words of the shell.
-        raise Refusal(re.sub(r"\by_kind='(\w+)'", r"--y-kind \1", str(error))) from error
+        raise Refusal(re.sub(r"\b([yc])_kind='(\w+)'", r"--\1-kind \2", str(error))) from error
 
 
 def split(samples: data.Samples, share: float, transform: Transform, key: PRNGKeyArray) -> tuple[Share, Share]:
@@ -123,9 +132,10 @@ def _load(path: pathlib.Path) -> dict[str, np.ndarray]:
         return data.load_arrays(path)
 
 
-def _only_array(path: pathlib.Path) -> np.ndarray:
-    """A condition's file may call it `y`, or call it anything if it holds nothing else."""
+def _only_array(path: pathlib.Path, name: str) -> np.ndarray:
+    """A condition's file may call it `name`, or call it anything if it holds nothing else."""
     arrays = _load(path)
-    if "y" not in arrays and len(arrays) > 1:
-        raise Refusal(f"{path.name!r} must hold one array, or one called `y`; it holds {', '.join(map(repr, arrays))}.")
-    return arrays["y"] if "y" in arrays else next(iter(arrays.values()))
+    if name not in arrays and len(arrays) > 1:
+        held = ", ".join(map(repr, arrays))
+        raise Refusal(f"{path.name!r} must hold one array, or one called `{name}`; it holds {held}.")
+    return arrays[name] if name in arrays else next(iter(arrays.values()))

@@ -91,7 +91,7 @@ def departures(
     half_key, fit_key, noise_key = jr.split(key, 3)
     held = np.array_split(order, fitting.folds)
     splits: list[list[Split]] = [[], []]
-    devices = jax.local_devices()
+    devices = _devices()
     for fold, (rows, shuffle_key) in enumerate(zip(held, jr.split(half_key, fitting.folds))):
         others = np.setdiff1d(np.arange(num), rows)
         values, tables = canonical(variables, others, terms)
@@ -165,7 +165,18 @@ def _blocks(terms: Sequence[Term], num: int) -> Int[np.ndarray, " blocks"]:
     return np.repeat(np.arange(len(terms)), blocks).astype(np.int32)
 
 
+def _devices() -> list[jax.Device]:
+    """All of this process, or the one that the user has chosen."""
+    chosen = jax.config.jax_default_device
+    return jax.local_devices(backend=chosen) if chosen is None or isinstance(chosen, str) else [chosen]
+
+
 def _each(function: Callable, items: Iterable) -> list:
     """Side by side: networks as small as these leave most of a device idle."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(function, items))
+        try:
+            return list(pool.map(function, items))
+        except BaseException:
+            # Of an interrupt, or a fit that failed, the others shall not be waited for.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

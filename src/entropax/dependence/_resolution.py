@@ -46,10 +46,11 @@ def check_neighbours(variables: Variables, terms: Sequence[Term], names: Sequenc
         # Of a column with few values most differences are none.
         found = np.flatnonzero((near < _SHARE * apart) & (near > 0))
         if found.size:
-            which = f" of `{names[of[0]]}`" if len(names) > max(of) else ""
+            tables = len(names) == len(variables.dims)
+            which = f"{(found if tables else columns[found]).tolist()} of `{names[of[0] if tables else 0]}`"
             warnings.warn(
-                f"Columns {found.tolist()}{which} look like functions of the other variable: {name} may have no bound, "
-                f"and {len(values)} samples cannot show more than some nats of it. Read the estimate as a lower bound.",
+                f"Columns {which} look like functions of the other variable: {name} may have no bound, and "
+                f"{len(values)} samples cannot show more than some nats of it. Read the estimate as a lower bound.",
                 ResolutionWarning,
                 stacklevel=4,
             )
