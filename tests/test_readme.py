@@ -12,13 +12,16 @@ import entropax as ex
 
 
 ROOT = pathlib.Path(__file__).parents[1]
-PROGRAM = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
 
-def _run():
-    assert PROGRAM is not None
+def _programs(page):
+    return re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+
+
+def _run(heading="Twelve lines"):
+    (program,) = _programs((ROOT / "README.md").read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0])
     names = {}
-    exec(PROGRAM.group(1), names)
+    exec(program, names)
     return names
 
 
@@ -32,8 +35,7 @@ def test_the_program_of_the_readme_runs(monkeypatch):
 
 
 def test_three_roads_to_the_likelihood_meet_as_printed():
-    names = {}
-    exec(re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1], names)
+    names = _run("Likelihood")
     entropy = names["data"].entropy
     for found in (names["by_noise"], names["by_paths"]):
         assert abs(float(found.value) - entropy) < 4 * float(found.stderr)
@@ -43,13 +45,31 @@ def test_three_roads_to_the_likelihood_meet_as_printed():
 
 @pytest.mark.slow
 def test_guided_samples_have_their_exact_covariance_as_printed():
-    names = {}
-    exec(re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[2], names)
+    names = _run("Sampling and guidance")
     law = names["problem"].guided(names["process"], 1.0)
     assert int(names["fast"].evaluations[0]) == 21 and int(names["slow"].evaluations[0]) == 65
     for samples in (names["fast"], names["slow"]):
         total = np.trace(np.cov(np.asarray(samples.x, np.float64), rowvar=False))
         assert abs(total / np.trace(law.cov_x) - 1) < 0.1
+
+
+@pytest.mark.slow
+def test_mutual_information_of_samples_as_printed():
+    names = _run("Mutual information of samples")
+    found = names["found"]
+    low, high = found.interval()
+    assert low < names["task"].mutual_information < high
+    assert found.p_value == 0.01 and abs(float(found.gaussian.value)) < 0.02
+
+
+@pytest.mark.slow
+def test_the_page_of_mutual_information_runs_as_printed():
+    names = {}
+    exec("\n".join(_programs((ROOT / "docs" / "mutual_information.md").read_text())), names)
+    # X and Y are independent, and what Z has of both makes them dependent.
+    for name in ("conditional", "total", "interaction"):
+        assert names[name].value > 0.3, name
+    assert names["omega"].value < -0.3
 
 
 @pytest.mark.slow
@@ -61,9 +81,8 @@ def test_the_program_of_the_readme_is_right_as_printed():
 
 def test_what_a_user_adds_runs_as_printed():
     # The drift's push draws samples in; the step factor of 1 is DDIM, which ends in the data's law.
-    programs = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(), re.DOTALL)
     names = {}
-    exec("\n".join(programs), names)
+    exec("\n".join(_programs((ROOT / "docs" / "extending.md").read_text())), names)
     pushed, problem = names["solution"].ys[0], names["problem"]
     assert float(jnp.trace(jnp.cov(pushed.T))) < 0.9 * np.trace(problem.cov_x)
     np.testing.assert_allclose(jnp.trace(jnp.cov(names["samples"].T)), np.trace(problem.cov_x), rtol=0.15)

@@ -80,6 +80,7 @@ def test_what_second_moments_do_not_see():
 def test_both_sides_agree():
     x, y, pointwise, exact = student()
     found = dependence.two_sided_mutual_information(x, y, key=jr.key(1), fitting=FITTING)
+    assert found.sides is not None
     by_y, by_x = found.sides
     np.testing.assert_allclose(found.value, (by_y + by_x) / 2, rtol=1e-5)
     low, high = found.interval()

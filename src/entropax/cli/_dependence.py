@@ -77,7 +77,7 @@ def measure_dependence(samples: data.Samples, *, steps: int, two_sided: bool, ke
         _check_width(samples)
         if samples.y is not None:
             found["mutual_information"] = of_pair(samples.x, samples.y, fitting=fitting, key=pair_key)
-        if samples.c is not None:
+        if samples.y is not None and samples.c is not None:
             kind = _kind(samples.c_classes)
             found["conditional_mutual_information"] = of_pair(
                 samples.x, samples.y, samples.c, given_kind=kind, fitting=fitting, key=given_key

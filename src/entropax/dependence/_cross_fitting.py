@@ -22,8 +22,9 @@ _CHECK_DRAWS, _DRAWS = 80_000, 1_600_000
 
 _FEWEST_STEPS = 240
 
-# How often a law that is conditioned is fitted, for one that is not.
-_CONDITIONED = 9
+# How often a law that is conditioned is fitted, for one that is not: it is harder, but what is missed of the other would
+# count for information.
+_CONDITIONED = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,9 +166,9 @@ def _blocks(terms: Sequence[Term], num: int) -> Int[np.ndarray, " blocks"]:
     return np.repeat(np.arange(len(terms)), blocks).astype(np.int32)
 
 
-def _devices() -> list[jax.Device]:
+def _devices() -> list:
     """All of this process, or the one that the user has chosen."""
-    chosen = jax.config.jax_default_device
+    chosen = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
     return jax.local_devices(backend=chosen) if chosen is None or isinstance(chosen, str) else [chosen]
 
 

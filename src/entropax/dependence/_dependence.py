@@ -12,6 +12,10 @@ from ..integral import Estimate
 # The share of what extrapolation adds that its own error is taken for.
 _DOUBT = 0.5
 
+# The share of the departure that the best of trainings may leave, at any number of samples: what is short on laws with
+# edges, whose networks stop at a finite sharpness.
+_UNLEARNT = 0.03
+
 
 class ConvergenceWarning(UserWarning):
     """More samples would move the estimate by more than its error bar of finite data."""
@@ -54,9 +58,11 @@ class Dependence:
 
     @property
     def stderr_fit(self) -> float:
-        """How far the fits may still be off: half of what the extrapolation adds, and of what the sides differ by."""
+        """How far the fits may still be off: half of what the extrapolation adds, and of what the sides differ by; and
+        three hundredths of all that networks find beyond second moments."""
         apart = 0.0 if self.sides is None else max(self.sides) - min(self.sides)
-        return _DOUBT * math.hypot(self.fitted - self.halved, apart)
+        departure = self.value - float(self.gaussian.value)
+        return math.hypot(_DOUBT * (self.fitted - self.halved), _DOUBT * apart, _UNLEARNT * departure)
 
     @property
     def stderr(self) -> float:
@@ -65,7 +71,8 @@ class Dependence:
 
     @property
     def converged(self) -> bool:
-        """Whether the fits' error is no more than that of finite data, or a twentieth of the value."""
+        """Whether what the extrapolation adds, and the sides differ by, is no more than the error of finite data, or a
+        twentieth of the value."""
         return self.stderr_fit <= max(float(self.estimate.stderr), 0.05 * abs(self.value))
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:

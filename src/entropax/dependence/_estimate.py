@@ -67,7 +67,7 @@ def estimate(
     laws = [law for side in departing for law in side]
     found = departures(variables, laws, order, fitting=fitting, key=fit_key)
     # A row for each side: what each law counts in it.
-    weights = scipy.linalg.block_diag(*[[law.weight for law in side] for side in departing])
+    weights = np.asarray(scipy.linalg.block_diag(*[[law.weight for law in side] for side in departing]))
     extrapolated = weights @ (2 * found.whole - found.half)
     counts = weights.mean(0)
     whole, half = counts @ found.whole, counts @ found.half

@@ -2,7 +2,7 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.spatial
+from scipy.spatial import KDTree
 
 from ._terms import Term
 from ._variables import Variables
@@ -40,8 +40,9 @@ def check_neighbours(variables: Variables, terms: Sequence[Term], names: Sequenc
         values = variables.values[:_CHECKED_ROWS]
         known = values[:, seen] - values[:, seen].mean(0)
         left = values[:, columns] - known @ np.linalg.lstsq(known, values[:, columns], rcond=None)[0]
-        _, nearest = scipy.spatial.cKDTree(known).query(known, k=2)
-        near = np.median(np.abs(left - left[nearest[:, 1]]), 0)
+        # The second nearest: the first is the sample itself.
+        nearest = np.asarray(KDTree(known).query(known, k=2)[1])[:, 1]
+        near = np.median(np.abs(left - left[nearest]), 0)
         apart = np.median(np.abs(left - np.roll(left, len(left) // 2, 0)), 0)
         # Of a column with few values most differences are none.
         found = np.flatnonzero((near < _SHARE * apart) & (near > 0))
