@@ -26,9 +26,6 @@ def of_pair(*tables):
     return side_by_side([normal_scores(table.reshape(len(table), -1), jr.key(i)) for i, table in enumerate(tables)])
 
 
-SHORT = dependence.CrossFitting(steps=240)
-
-
 def test_refusals():
     measure = lambda x, y, *given: dependence.mutual_information(x, y, *given, key=jr.key(0))
     with pytest.raises(ValueError, match="`y` must have as many rows as `x`, 300; got 299"):
@@ -52,11 +49,14 @@ def test_refusals():
 
 
 def test_warnings():
-    with pytest.warns(ex.data.SamplesWarning, match="100 samples are few"):
-        dependence.mutual_information(X[:100, 0], Y[:100, 0], key=jr.key(0), fitting=SHORT)
-    walk = np.cumsum(RNG.normal(size=300))
-    with pytest.warns(ex.data.SamplesWarning, match="`source` is not stationary"):
-        dependence.transfer_entropy(walk, Y[:, 0], key=jr.key(0), fitting=SHORT)
+    # As errors: before any fit.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ex.data.SamplesWarning)
+        with pytest.raises(ex.data.SamplesWarning, match="100 samples are few"):
+            dependence.mutual_information(X[:100, 0], Y[:100, 0], key=jr.key(0))
+        walk = np.cumsum(RNG.normal(size=300))
+        with pytest.raises(ex.data.SamplesWarning, match="`source` is not stationary"):
+            dependence.transfer_entropy(walk, Y[:, 0], key=jr.key(0))
 
 
 def test_functions_of_each_other():
@@ -89,7 +89,7 @@ def test_levels_are_of_directions_that_are_noised():
 
 
 def test_trainings_that_diverge_say_so():
-    hot = dependence.CrossFitting(steps=240, learning_rate=1e30)
+    hot = dependence.CrossFitting(folds=2, steps=240, learning_rate=1e30)
     with pytest.raises(FloatingPointError, match="diverged before step .* Lower `learning_rate`, 1e\\+30"):
         dependence.mutual_information(X, Y, key=jr.key(0), fitting=hot)
 
