@@ -126,6 +126,7 @@ def test_synergy():
     assert 0.3 < low < np.log(2) < high
 
 
+@pytest.mark.slow
 def test_transfer_entropy():
     r"""Of $x_t = a x_{t-1} + \xi$, $y_t = b y_{t-1} + c x_{t-1} + \eta$, by the covariance that solves Lyapunov's
     equation; there is none from $y$ to $x$."""

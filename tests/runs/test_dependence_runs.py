@@ -12,6 +12,7 @@ import entropax as ex
 from runs import bmi, consistency, high_information, independence
 
 
+@pytest.mark.slow
 def test_tasks_of_the_same_ranks_are_measured_once(tmp_path, monkeypatch):
     arguments = ["--samples", "300", "--only", "^(half_cube-)?1v1-normal-0.75$", "--root", str(tmp_path)]
     short = ex.dependence.CrossFitting(folds=2, steps=240)
