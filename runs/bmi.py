@@ -8,7 +8,8 @@ One setting for all tasks: `ex.dependence.mutual_information(x, y, key=key)`. Ea
 own, and a run that was killed goes on with the next; shards may run at the same time. The estimate depends on ranks
 alone, so that fourteen tasks whose ranks are those of another take its numbers (`same_ranks_as`).
 
-On two cores a task takes about 45 seconds at 10 000 samples, 30 at 1 000. Expected: see `docs/mutual_information.md`.
+On two cores a task takes 35 to 70 seconds at 10 000 samples, about 30 at 1 000. Expected: see
+`docs/mutual_information.md`.
 """
 
 import dataclasses

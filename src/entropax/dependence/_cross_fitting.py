@@ -22,8 +22,8 @@ _CHECK_DRAWS, _DRAWS = 80_000, 1_600_000
 
 _FEWEST_STEPS = 240
 
-# How often a law that is conditioned is fitted, for one that is not: it is harder, but what is missed of the other would
-# count for information.
+# How often a law that is conditioned is fitted, for one that is not: it is harder, but what is missed of the other
+# would count for information.
 _CONDITIONED = 3
 
 

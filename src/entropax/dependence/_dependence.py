@@ -71,8 +71,7 @@ class Dependence:
 
     @property
     def converged(self) -> bool:
-        """Whether what the extrapolation adds, and the sides differ by, is no more than the error of finite data, or a
-        twentieth of the value."""
+        """Whether the fits' error is no more than that of finite data, or a twentieth of the value."""
         return self.stderr_fit <= max(float(self.estimate.stderr), 0.05 * abs(self.value))
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
