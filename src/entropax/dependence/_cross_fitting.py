@@ -18,7 +18,7 @@ from ._variables import Variables
 
 
 # Draws of noise at each check and for the estimate, over all samples.
-_CHECK_DRAWS, _DRAWS = 80_000, 1_600_000
+_CHECK_DRAWS, _DRAWS = 40_000, 1_600_000
 
 _FEWEST_STEPS = 240
 
@@ -37,11 +37,11 @@ class CrossFitting:
     - `folds`: how many.
     - `steps`: of a training on 10 000 samples; on $N$, $\sqrt{N / 10^4}$ times as many.
     - `batch_size`: a multiple of 32.
-    - `learning_rate`: of Adam.
+    - `learning_rate`: of Muon.
     """
 
     folds: int = 5
-    steps: int = 6_000
+    steps: int = 5_500
     batch_size: int = 512
     learning_rate: float = 3e-3
 

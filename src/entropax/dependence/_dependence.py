@@ -9,9 +9,6 @@ from jaxtyping import Float
 from ..integral import Estimate
 
 
-# The share of what extrapolation adds that its own error is taken for.
-_DOUBT = 0.5
-
 # The share of the departure that the best of trainings may leave, at any number of samples: what is short on laws with
 # edges, whose networks stop at a finite sharpness.
 _UNLEARNT = 0.03
@@ -58,11 +55,12 @@ class Dependence:
 
     @property
     def stderr_fit(self) -> float:
-        """How far the fits may still be off: half of what the extrapolation adds, and of what the sides differ by; and
-        three hundredths of all that networks find beyond second moments."""
+        r"""How far the fits may still be off: by all that the extrapolation adds (of an error that falls as $N^{-1/2}$, not
+        $N^{-1}$, it would be 2.4 times as much), half of what the sides differ by, and three hundredths of what
+        networks find beyond second moments."""
         apart = 0.0 if self.sides is None else max(self.sides) - min(self.sides)
         departure = self.value - float(self.gaussian.value)
-        return math.hypot(_DOUBT * (self.fitted - self.halved), _DOUBT * apart, _UNLEARNT * departure)
+        return math.hypot(self.fitted - self.halved, 0.5 * apart, _UNLEARNT * departure)
 
     @property
     def stderr(self) -> float:

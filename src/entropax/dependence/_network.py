@@ -59,7 +59,7 @@ class Departure(eqx.Module):
 
     def __init__(self, dim: int, variables: int, *, key: PRNGKeyArray):
         input_key, feature_key, *block_keys = jr.split(key, 2 + _DEPTH)
-        inputs, features = 5 * dim + 4 * variables, 2 * _FREQUENCIES + 2 + 2 * variables
+        inputs, features = 5 * dim + 4 * variables, 2 * _FREQUENCIES + 3 + 2 * variables
         self.inputs = jr.normal(input_key, (inputs, _WIDTH)) / inputs**0.5
         self.modulation = jr.normal(feature_key, (features, _WIDTH)) / features**0.5
         self.blocks = [_Block(features, key=block_key) for block_key in block_keys]
@@ -73,8 +73,10 @@ class Departure(eqx.Module):
         log_snr: Float[Array, " batch"],
         v: Float[Array, "batch dim"],
         gaussian: Float[Array, "batch dim"],
+        sign: Float[Array, " batch"],
     ) -> Float[Array, "batch dim"]:
-        """The noise in `z`, of which `gaussian` is what the tables expect; `law` is one for each of the batch."""
+        """The noise in `z`, of which `gaussian` is what the tables expect; `law` is one for each of the batch, and
+        `sign` whether a sample is seen as it is, 1, or through the origin, -1."""
         of, given = tables.of[law], tables.given[law]
         z, v = jnp.where(of, z, 0), jnp.where(given, v, 0)
         member = tables.member.astype(z.dtype)
@@ -92,9 +94,8 @@ class Departure(eqx.Module):
         h = jnp.concatenate([*seen, jnp.where(of, jnp.sqrt(expected / b) * gaussian, 0) * tables.scale], -1)
         phases = 0.2 * jnp.arange(1, _FREQUENCIES + 1, dtype=z.dtype) * log_snr[:, None]
         roles = [(shown.astype(z.dtype) @ member.T > 0).astype(z.dtype) for shown in (of, given)]
-        features = jnp.concatenate(
-            [jnp.sin(phases), jnp.cos(phases), log_snr[:, None] / 8, jnp.ones_like(log_snr)[:, None], *roles], -1
-        )
+        rest = jnp.stack([log_snr / 8, sign / 4, jnp.ones_like(log_snr)], -1)
+        features = jnp.concatenate([jnp.sin(phases), jnp.cos(phases), rest, *roles], -1)
         h = h @ self.inputs + features @ self.modulation
         for block in self.blocks:
             h = block(h, features)

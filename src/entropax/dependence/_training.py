@@ -1,12 +1,12 @@
 import functools as ft
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import optax
+import optax.contrib
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ._coordinates import Tables
@@ -17,13 +17,17 @@ from ._network import Departure
 _BLOCK = 32
 
 # How often a training is looked at; one without a better look in so many has learned all that it will.
-_CHECKS = 24
-_PATIENCE = 6
+_CHECKS = 20
+_PATIENCE = 5
 
 _WARM_UP = 100.0
-_CLIP = 1.0
-_WEIGHT_DECAY = 0.2
-_AVERAGE = 0.997
+_AVERAGE = 0.998
+
+# By how many e-folds weights fade over a training, so that a short one on few samples holds them as firmly.
+_FADING = 2.5
+
+# The size of an update's entries, as of Adam's; and how many iterations make it nearly orthogonal.
+_UPDATE, _ITERATIONS = 0.2, 3
 
 # Noise levels are drawn about where a direction's signal meets the noise, and measured this far beyond on either side.
 _CENTRE, _SPREAD = 1.5, 2.0
@@ -84,7 +88,7 @@ def train(
 
     - `split`: the samples.
     - `blocks`: the law of each block of the batch.
-    - `steps`, `learning_rate`: of Adam, whose rate falls to zero as a cosine.
+    - `steps`, `learning_rate`: of Muon, whose rate falls to zero as a cosine.
     - `repetitions`: draws of noise for each sample held out, at each check.
     - `key`: all randomness.
 
@@ -96,10 +100,10 @@ def train(
     net_key, noise_key, key = jr.split(key, 3)
     variables, dim = split.tables.member.shape
     net = Departure(dim, variables, key=net_key)
-    state = _State(net, _adam().init(eqx.filter(net, eqx.is_array)), net, jnp.zeros((), jnp.int32))
+    budget = jnp.asarray([steps, learning_rate], jnp.float32)
+    state = _State(net, _muon(*budget).init(net), net, jnp.zeros((), jnp.int32))
     snapshots, curve = [], []
     ends = np.linspace(0, steps, _CHECKS + 1).astype(np.int32)[1:]
-    budget = jnp.asarray([steps, learning_rate], jnp.float32)
     # What the batch is made of weighs the laws.
     weights = np.bincount(blocks, minlength=len(split.tables.of)) / len(blocks)
     for end, chunk_key in zip(ends, jr.split(key, _CHECKS)):
@@ -142,7 +146,8 @@ def improvements(
         log_snr = low + (high - low) * level
         noise = jr.normal(key, (len(v) // 2, v.shape[1]))
         noise = jnp.concatenate([noise, -noise])
-        gaussian, predicted = _predictions(net, tables, law[None], v[None], log_snr[None], noise[None])
+        seen = jnp.ones_like(log_snr)
+        gaussian, predicted = _predictions(net, tables, law[None], v[None], log_snr[None], noise[None], seen[None])
         gap = jnp.sum(jnp.where(tables.of[law], (noise - gaussian) ** 2 - (noise - predicted) ** 2, 0), -1)
         return 0.5 * (high - low) * gap
 
@@ -153,37 +158,38 @@ def improvements(
     return jax.lax.map(of_law, jnp.arange(len(tables.of)))
 
 
-def _predictions(net, tables, laws, v, log_snr, noise):
-    """Of noise added to blocks of samples, by the Gaussians and by the network. Flat."""
+def _predictions(net, tables, laws, v, log_snr, noise, sign):
+    """Of noise added to blocks of samples of either sign, by the Gaussians and by the network. Flat."""
     z = jnp.sqrt(jax.nn.sigmoid(log_snr))[..., None] * v + jnp.sqrt(jax.nn.sigmoid(-log_snr))[..., None] * noise
     gaussian = jax.lax.map(lambda block: tables.predict(*block), (laws, z, log_snr, v))
     flat = lambda array: array.reshape(-1, *array.shape[2:])
     each = jnp.repeat(laws, v.shape[1])
-    return flat(gaussian), net(tables, each, flat(z), flat(log_snr), flat(v), flat(gaussian))
+    return flat(gaussian), net(tables, each, flat(z), flat(log_snr), flat(v), flat(gaussian), flat(sign))
 
 
 @jax.jit
 def _advance(state: _State, split: Split, blocks, budget, end, key) -> _State:
-    steps, rate = budget
     tables = split.tables
 
-    def loss(net, v, log_snr, noise):
-        _, predicted = _predictions(net, tables, blocks, v, log_snr, noise)
+    def loss(net, v, log_snr, noise, sign):
+        _, predicted = _predictions(net, tables, blocks, v, log_snr, noise, sign)
         noised = jnp.repeat(tables.of[blocks], v.shape[1], axis=0)
         return jnp.mean(jnp.sum(jnp.where(noised, (noise.reshape(predicted.shape) - predicted) ** 2, 0), -1))
 
     def step(state):
-        row_key, level_key, noise_key = jr.split(jr.fold_in(key, state.step), 3)
+        row_key, sign_key, level_key, noise_key = jr.split(jr.fold_in(key, state.step), 4)
         rows = split.rows[jr.randint(row_key, (len(blocks), _BLOCK), 0, split.fitted)]
+        # A sample and its mirror image are equally likely in very many laws, and in every Gaussian. The network is told
+        # which it sees: where they are alike it has twice the samples, where they are not it learns that.
+        sign = jr.rademacher(sign_key, rows.shape, split.values.dtype)
+        v = split.values[rows] * sign[..., None]
         log_snr = _draw_levels(tables, blocks, level_key)
-        v = split.values[rows]
-        gradient = jax.grad(loss)(state.net, v, log_snr, jr.normal(noise_key, v.shape))
-        taken = state.step.astype(jnp.float32)
-        now = rate * jnp.minimum(taken / _WARM_UP, 1.0) * 0.5 * (1 + jnp.cos(jnp.pi * taken / steps))
+        gradient = jax.grad(loss)(state.net, v, log_snr, jr.normal(noise_key, v.shape), sign)
         with jax.numpy_dtype_promotion("standard"):
-            updates, optimiser = _adam().update(gradient, state.optimiser, state.net)
-        net = jax.tree.map(lambda weight, update: weight - now * update, state.net, updates)
+            updates, optimiser = _muon(*budget).update(gradient, state.optimiser, state.net)
+            net = optax.apply_updates(state.net, updates)
         # Over no more than a third of the steps taken, so that what a training begins with is forgotten soon.
+        taken = state.step.astype(jnp.float32)
         kept = jnp.minimum(_AVERAGE, taken / (taken + 3))
         average = jax.tree.map(lambda old, new: kept * old + (1 - kept) * new, state.average, net)
         return _State(net, optimiser, average, state.step + 1)
@@ -191,9 +197,17 @@ def _advance(state: _State, split: Split, blocks, budget, end, key) -> _State:
     return jax.lax.while_loop(lambda state: state.step < end, step, state)
 
 
-def _adam() -> optax.GradientTransformation:
-    return optax.chain(
-        optax.clip_by_global_norm(_CLIP), optax.scale_by_adam(), optax.add_decayed_weights(_WEIGHT_DECAY)
+def _muon(steps, learning_rate) -> optax.GradientTransformation:
+    """All weights are matrices. (Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024.)"""
+
+    def rate(count):
+        return learning_rate * jnp.minimum(count / _WARM_UP, 1.0) * 0.5 * (1 + jnp.cos(jnp.pi * count / steps))
+
+    return optax.contrib.muon(
+        rate,
+        ns_steps=_ITERATIONS,
+        weight_decay=2 * _FADING / (learning_rate * steps),
+        consistent_rms=_UPDATE,
     )
 
 
