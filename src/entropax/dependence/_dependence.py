@@ -55,8 +55,8 @@ class Dependence:
 
     @property
     def stderr_fit(self) -> float:
-        r"""How far the fits may still be off: by all that the extrapolation adds (of an error that falls as $N^{-1/2}$, not
-        $N^{-1}$, it would be 2.4 times as much), half of what the sides differ by, and three hundredths of what
+        r"""How far the fits may still be off: by all that the extrapolation adds (it would be 2.4 times as much for an
+        error that falls as $N^{-1/2}$, not $N^{-1}$), half of what the sides differ by, and three hundredths of what
         networks find beyond second moments."""
         apart = 0.0 if self.sides is None else max(self.sides) - min(self.sides)
         departure = self.value - float(self.gaussian.value)

@@ -94,7 +94,7 @@ class Departure(eqx.Module):
         h = jnp.concatenate([*seen, jnp.where(of, jnp.sqrt(expected / b) * gaussian, 0) * tables.scale], -1)
         phases = 0.2 * jnp.arange(1, _FREQUENCIES + 1, dtype=z.dtype) * log_snr[:, None]
         roles = [(shown.astype(z.dtype) @ member.T > 0).astype(z.dtype) for shown in (of, given)]
-        rest = jnp.stack([log_snr / 8, sign / 4, jnp.ones_like(log_snr)], -1)
+        rest = jnp.stack([log_snr / 8, sign, jnp.ones_like(log_snr)], -1)
         features = jnp.concatenate([jnp.sin(phases), jnp.cos(phases), rest, *roles], -1)
         h = h @ self.inputs + features @ self.modulation
         for block in self.blocks:
