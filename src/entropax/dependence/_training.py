@@ -1,6 +1,7 @@
 import functools as ft
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -101,7 +102,7 @@ def train(
     variables, dim = split.tables.member.shape
     net = Departure(dim, variables, key=net_key)
     budget = jnp.asarray([steps, learning_rate], jnp.float32)
-    state = _State(net, _muon(*budget).init(net), net, jnp.zeros((), jnp.int32))
+    state = _State(net, _muon(*budget).init(eqx.filter(net, eqx.is_array)), net, jnp.zeros((), jnp.int32))
     snapshots, curve = [], []
     ends = np.linspace(0, steps, _CHECKS + 1).astype(np.int32)[1:]
     # What the batch is made of weighs the laws.
@@ -187,7 +188,7 @@ def _advance(state: _State, split: Split, blocks, budget, end, key) -> _State:
         gradient = jax.grad(loss)(state.net, v, log_snr, jr.normal(noise_key, v.shape), sign)
         with jax.numpy_dtype_promotion("standard"):
             updates, optimiser = _muon(*budget).update(gradient, state.optimiser, state.net)
-            net = optax.apply_updates(state.net, updates)
+            net = eqx.apply_updates(state.net, updates)
         # Over no more than a third of the steps taken, so that what a training begins with is forgotten soon.
         taken = state.step.astype(jnp.float32)
         kept = jnp.minimum(_AVERAGE, taken / (taken + 3))
