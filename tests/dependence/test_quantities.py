@@ -117,13 +117,14 @@ def test_labels():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::entropax.dependence.ConvergenceWarning")
 def test_synergy():
     """The sign of the third is the product of the others' signs, which any two do not know: log 2. A mirror image has
     the opposite sign: together with those that are told from it by no input, nothing would be left to find."""
     rng = np.random.default_rng(0)
     x, y, size = rng.normal(size=(3, NUM))
-    found = dependence.interaction_information(x, y, np.sign(x * y) * np.abs(size), key=jr.key(1))
+    # By half of the samples less is found than by all, and the verdict says so.
+    with pytest.warns(dependence.ConvergenceWarning, match="still moves with the number of samples"):
+        found = dependence.interaction_information(x, y, np.sign(x * y) * np.abs(size), key=jr.key(1))
     low, high = found.interval()
     assert 0.3 < low < np.log(2) < high
 

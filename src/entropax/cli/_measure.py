@@ -67,7 +67,7 @@ class Measure:
     """The steps of the model's training."""
     batch_size: int = 1024
     """The samples that each step looks at."""
-    fit_steps: int = 5_500
+    fit_steps: int = dependence.CrossFitting.steps
     """The steps of each fit of the cross-fitting on 10 000 samples; on N it takes (N / 10 000)^(1/2) times as many."""
     two_sided: tyro.conf.FlagCreatePairsOff[bool] = False
     """Cross-fit what x tells of y too, where y is continuous: how far the two are apart is part of the error bar."""

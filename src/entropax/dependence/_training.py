@@ -199,7 +199,9 @@ def _advance(state: _State, split: Split, blocks, budget, end, key) -> _State:
 
 
 def _muon(steps, learning_rate) -> optax.GradientTransformation:
-    """All weights are matrices. (Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024.)"""
+    """All weights are matrices. The number of steps is traced, so that trainings of any length share what is compiled;
+    optax's own schedules refuse that. (Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024.)
+    """
 
     def rate(count):
         return learning_rate * jnp.minimum(count / _WARM_UP, 1.0) * 0.5 * (1 + jnp.cos(jnp.pi * count / steps))
