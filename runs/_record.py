@@ -95,13 +95,16 @@ class Record:
     @property
     def complete(self) -> bool:
         """Whether the run has ended. The metrics are written last of all."""
-        return all((self.directory / name).exists() for name in ("config.json", "metrics.json"))
+        return self.has("config.json") and self.has("metrics.json")
+
+    def has(self, name: str) -> bool:
+        """Whether a file of the folder is there."""
+        return (self.directory / name).exists()
 
     @property
     def timings(self) -> dict[str, float]:
         """Wall seconds by stage, over all processes that worked on this."""
-        file = self.directory / "timings.json"
-        return _read_json(file) if file.exists() else {}
+        return self.read_json("timings.json") if self.has("timings.json") else {}
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -148,7 +151,7 @@ class Record:
                     arrays = dict(archive)
             except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
                 raise _unreadable(file, error) from None
-        return _read_json(self.directory / "metrics.json"), arrays
+        return self.read_json("metrics.json"), arrays
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Writes a file of the folder, whole or not at all."""

@@ -13,6 +13,7 @@ On two cores a task takes 45 to 95 seconds at 10 000 samples, 70 on average, and
 """
 
 import dataclasses
+import functools
 import hashlib
 import re
 import time
@@ -21,13 +22,12 @@ from collections.abc import Callable, Sequence
 
 import jax.random as jr
 import numpy as np
-import rich.console
 import rich.table
 import tyro
-from tqdm import tqdm
 
 import entropax as ex
-from runs._record import provenance, Record
+from runs._pieces import close, fill, present, print_table
+from runs._record import Record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,10 +126,7 @@ def show(rows: list[dict]) -> None:
             f"{row['pointwise_correlation']:.2f}",
             f"{row['seconds']:.0f}",
         )
-    console = rich.console.Console()
-    console.print(table)
-    for name, value in summary(rows).items():
-        console.print(f"{name}: {value:.4g}")
+    print_table(table, summary(rows))
 
 
 def run(options: Options) -> list[dict]:
@@ -147,37 +144,18 @@ def run_tasks(
     """A run over tasks: those of the same ranks are measured once."""
     config = Config(options.samples, options.seed)
     record = Record(name, config, options.root)
+    file = lambda task: f"{task.name}.json"
     families: dict[str, list[ex.data.bmi.Task]] = {}
-    index, count = shard(options.shard)
     for task in tasks:
         if re.search(options.only, task.name):
             families.setdefault(ranks(task, config), []).append(task)
-    for family in tqdm(list(families.values())[index::count], desc=f"{name} {config.samples}", disable=None):
-        first, *others = [f"{task.name}.json" for task in family]
-        if not (record.directory / first).exists():
-            record.write_json(first, measure(family[0], config) | {"provenance": provenance()})
-        for task, file in zip(family[1:], others):
-            same = {"task": task.name, "same_ranks_as": family[0].name}
-            record.write_json(file, record.read_json(first) | same)
-    files = [f"{task.name}.json" for task in tasks]
-    rows = [record.read_json(file) for file in files if (record.directory / file).exists()]
-    if rows:
-        show(rows)
-    if len(rows) == len(tasks):
-        record.finish(summary(rows))
-    print(f"{len(rows)} of {len(tasks)} tasks: {record.directory}")
-    return rows
-
-
-def shard(text: str) -> tuple[int, int]:
-    """Which share, of how many.
-
-    **Raises:** `ValueError` where it is none.
-    """
-    found = re.fullmatch(r"(\d+)/([1-9]\d*)", text)
-    if not found or int(found[1]) >= int(found[2]):
-        raise ValueError(f"`--shard` must be i/n with i below n, such as 0/4; got {text!r}.")
-    return int(found[1]), int(found[2])
+    pieces = {file(first): functools.partial(measure, first, config) for first, *_ in families.values()}
+    fill(record, pieces, options.shard)
+    for first, *others in families.values():
+        for row in present(record, [file(first)]):
+            for task in others:
+                record.write_json(file(task), row | {"task": task.name, "same_ranks_as": first.name})
+    return close(record, present(record, map(file, tasks)), len(tasks), "tasks", show, summary)
 
 
 def main(args: list[str] | None = None) -> list[dict]:

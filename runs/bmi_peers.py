@@ -34,8 +34,9 @@ from sklearn.feature_selection import mutual_info_regression
 from tqdm import tqdm
 
 import entropax as ex
+from runs._pieces import present, shard
 from runs._record import provenance, Record
-from runs.bmi import Config, Options, shard
+from runs.bmi import Config, Options
 
 
 _NEIGHBOURS = 10
@@ -176,7 +177,7 @@ def run(options: Options) -> list[dict]:
             row = {"task": task.name, "exact": task.mutual_information}
             row["peers"] = known | measure(task, config, missing)
             record.write_json(file, row | {"provenance": provenance()})
-    rows = [record.read_json(file) for file in tasks if (record.directory / file).exists()]
+    rows = present(record, tasks)
     if rows:
         show(rows)
     if len(rows) == len(tasks) and all(set(wanted(task)) <= set(_known(record, file)) for file, task in tasks.items()):
@@ -186,7 +187,7 @@ def run(options: Options) -> list[dict]:
 
 
 def _known(record: Record, file: str) -> dict[str, dict]:
-    return record.read_json(file)["peers"] if (record.directory / file).exists() else {}
+    return record.read_json(file)["peers"] if record.has(file) else {}
 
 
 def main(args: list[str] | None = None) -> list[dict]:

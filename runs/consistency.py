@@ -37,15 +37,13 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-import rich.console
 import rich.table
 import tyro
 from sklearn.decomposition import PCA
-from tqdm import tqdm
 
 import entropax as ex
-from runs._record import provenance, Record
-from runs.bmi import shard
+from runs._pieces import close, fill, present, print_table
+from runs._record import Record
 
 
 DataName = Literal["digits", "mnist"]
@@ -256,29 +254,18 @@ def show(rows: list[dict]) -> None:
             f"{row['ratio_gaussian']:.3f}" if "ratio" in row else "",
             f"{row['seconds']:.0f}",
         )
-    console = rich.console.Console()
-    console.print(table)
-    for name, value in summary(rows).items():
-        console.print(f"{name}: {value:.4g}")
+    print_table(table, summary(rows))
 
 
 def run(options: Options) -> list[dict]:
     """Does what is missing, shows what there is, and closes the record where it is all."""
     config = Config(options.samples, options.seed, options.noise, options.components)
     record = Record("consistency", config, options.root)
-    index, count = shard(options.shard)
-    wanted = [job for job in jobs(config) if re.search(options.only, job.name)]
-    for job in tqdm(wanted[index::count], desc="consistency", disable=None):
-        if not (record.directory / f"{job.name}.json").exists():
-            record.write_json(f"{job.name}.json", measure(job, config) | {"provenance": provenance()})
-    names = [f"{job.name}.json" for job in jobs(config)]
-    rows = with_ratios([record.read_json(name) for name in names if (record.directory / name).exists()])
-    if rows:
-        show(rows)
-    if len(rows) == len(names):
-        record.finish(summary(rows))
-    print(f"{len(rows)} of {len(names)} estimates: {record.directory}")
-    return rows
+    file = lambda job: f"{job.name}.json"
+    chosen = [job for job in jobs(config) if re.search(options.only, job.name)]
+    fill(record, {file(job): functools.partial(measure, job, config) for job in chosen}, options.shard)
+    names = [file(job) for job in jobs(config)]
+    return close(record, with_ratios(present(record, names)), len(names), "estimates", show, summary)
 
 
 def main(args: list[str] | None = None) -> list[dict]:

@@ -19,12 +19,12 @@ Spirals are the hardest: second moments know 0.5 nats of three coordinates, 2.8 
 import functools
 
 import numpy as np
-import rich.console
 import rich.table
 import tyro
 
 import entropax as ex
 from entropax.data.bmi import _transforms as maps
+from runs._pieces import print_table
 from runs.bmi import Options, run_tasks
 
 
@@ -93,10 +93,7 @@ def show(rows: list[dict]) -> None:
             f"{row['gaussian']:.3f}",
             f"{row['seconds']:.0f}",
         )
-    console = rich.console.Console()
-    console.print(table)
-    for name, value in summary(rows).items():
-        console.print(f"{name}: {value:.4g}")
+    print_table(table, summary(rows))
 
 
 def run(options: Options) -> list[dict]:

@@ -15,6 +15,7 @@ take 9, with p <= 0.05, and 380 or more intervals that cover zero.
 """
 
 import dataclasses
+import functools
 import time
 import warnings
 from typing import Any
@@ -25,11 +26,10 @@ import rich.console
 import rich.table
 import tyro
 from scipy.stats import binomtest
-from tqdm import tqdm
 
 import entropax as ex
-from runs._record import provenance, Record
-from runs.bmi import shard
+from runs._pieces import close, fill, present
+from runs._record import Record
 
 
 LEVEL = 0.05
@@ -116,6 +116,11 @@ def measure(pair: int, config: Config) -> dict:
     }
 
 
+def measured(pairs: range, config: Config) -> dict:
+    """The rows of some pairs."""
+    return {"pairs": [measure(pair, config) for pair in pairs]}
+
+
 def summary(rows: list[dict]) -> dict[str, dict[str, Any]]:
     """Of each law and of all: how often independence is rejected, and how often the interval covers zero, with the
     binomial intervals of both shares."""
@@ -164,20 +169,13 @@ def run(options: Options) -> list[dict]:
     """Does what is missing, shows what there is, and closes the record where it is all."""
     config = Config(options.pairs, options.samples, options.steps, options.seed)
     record = Record("independence", config, options.root)
-    index, count = shard(options.shard)
-    chunks = {f"pairs-{first:05d}.json": first for first in range(0, config.pairs, _CHUNK)}
-    for name in tqdm(list(chunks)[index::count], desc="independence", disable=None):
-        if not (record.directory / name).exists():
-            pairs = range(chunks[name], min(chunks[name] + _CHUNK, config.pairs))
-            rows = [measure(pair, config) for pair in pairs]
-            record.write_json(name, {"pairs": rows, "provenance": provenance()})
-    rows = [row for name in chunks if (record.directory / name).exists() for row in record.read_json(name)["pairs"]]
-    if rows:
-        show(rows)
-    if len(rows) == config.pairs:
-        record.finish(summary(rows))
-    print(f"{len(rows)} of {config.pairs} pairs: {record.directory}")
-    return rows
+    pieces = {
+        f"pairs-{first:05d}.json": functools.partial(measured, range(first, min(first + _CHUNK, config.pairs)), config)
+        for first in range(0, config.pairs, _CHUNK)
+    }
+    fill(record, pieces, options.shard)
+    rows = [row for piece in present(record, pieces) for row in piece["pairs"]]
+    return close(record, rows, config.pairs, "pairs", show, summary)
 
 
 def main(args: list[str] | None = None) -> list[dict]:

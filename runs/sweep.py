@@ -19,12 +19,12 @@ of time, and a Kullback-Leibler divergence of 0.12, 0.08, 1.8 and 13 nats beside
 """
 
 import dataclasses
-import re
 from typing import Literal
 
 import tyro
 
 from runs._launch import launch
+from runs._pieces import shard
 from runs._plans import PlanName, PLANS
 from runs._settings import Plan
 from runs._standings import show, summary
@@ -67,7 +67,7 @@ def run(options: Options, plan: Plan, config: Config) -> Sweep:
     for reason, count in plan.left_out.items():
         print(f"Left out, {count} combinations: {reason}")
     if options.launch == "here":
-        sweep.work(*_shard(options.shard))
+        sweep.work(*shard(options.shard))
     else:
         launch(
             config,
@@ -94,13 +94,6 @@ def main(args: list[str] | None = None) -> Sweep:
     if options.samples is not None:
         config = dataclasses.replace(config, samples=options.samples)
     return run(options, make(), config)
-
-
-def _shard(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)/([1-9]\d*)", text)
-    if not found:
-        raise ValueError(f"`--shard` must be i/n, such as 0/4; got {text!r}.")
-    return int(found[1]), int(found[2])
 
 
 if __name__ == "__main__":
