@@ -55,8 +55,10 @@ def test_warnings():
         with pytest.raises(ex.data.SamplesWarning, match="100 samples are few"):
             dependence.mutual_information(X[:100, 0], Y[:100, 0], key=jr.key(0))
         walk = np.cumsum(RNG.normal(size=300))
-        with pytest.raises(ex.data.SamplesWarning, match="`source` is not stationary"):
-            dependence.transfer_entropy(walk, Y[:, 0], key=jr.key(0))
+        stopped, step = np.where(np.arange(300) < 150, X[:, 0], X[149, 0]), np.repeat([0.0, 1.0], 150)
+        for series in (walk, stopped, step):
+            with pytest.raises(ex.data.SamplesWarning, match="`source` is not stationary"):
+                dependence.transfer_entropy(series, Y[:, 0], key=jr.key(0))
 
 
 def test_functions_of_each_other():

@@ -75,12 +75,15 @@ def transfer_entropy(
 
 def _check_drift(series: np.ndarray, name: str) -> None:
     half = len(series) // 2
-    moved = np.abs(series[:half].mean(0) - series[half:].mean(0)) / series.std(0)
-    spread = np.log(series[:half].std(0) / series[half:].std(0))
-    if (moved > _DRIFT).any() or (np.abs(spread) > _DRIFT).any():
+    whole = series.std(0)
+    moved = np.abs(series[:half].mean(0) - series[half:].mean(0)) / whole
+    # A series that stops, or starts, has a half without spread.
+    first, second = (np.maximum(part.std(0), 1e-6 * whole) for part in (series[:half], series[half:]))
+    spread = np.abs(np.log(first / second))
+    if (moved > _DRIFT).any() or (spread > _DRIFT).any():
         warnings.warn(
             f"`{name}` is not stationary: from its first half to its second the mean moves by {moved.max():.2g} "
-            f"standard deviations, and their ratio is {np.exp(np.abs(spread).max()):.2g}. Transfer entropy is "
+            f"standard deviations, and their ratio is {np.exp(spread.max()):.2g}. Transfer entropy is "
             "of stationary series: take differences, or a stretch that does not drift.",
             SamplesWarning,
             stacklevel=3,
