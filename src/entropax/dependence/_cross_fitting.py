@@ -20,6 +20,9 @@ from ._variables import Variables
 # Draws of noise at each check and for the estimate, over all samples.
 _CHECK_DRAWS, _DRAWS = 40_000, 1_600_000
 
+# More of one sample tell nothing beside the chance of the sample itself.
+_MOST_DRAWS = 1_600
+
 _FEWEST_STEPS = 240
 
 # How often a law that is conditioned is fitted, for one that is not: it is harder, but what is missed of the other
@@ -120,6 +123,7 @@ def departures(
             )
 
     rounds = _each(fit, zip(several, keys))
+    repetitions = min(max(16, _DRAWS // num), _MOST_DRAWS)
     measured = []
     for size in range(2):
         of_size = rounds[size * fitting.folds : (size + 1) * fitting.folds]
@@ -132,7 +136,7 @@ def departures(
             for split, rows, one in zip(splits[size], held, of_size)
         ]
         gains = np.zeros((len(terms), num))
-        for fold, gained in zip(folds, _each(lambda fold: _measured(fold, noise_key, max(16, _DRAWS // num)), folds)):
+        for fold, gained in zip(folds, _each(lambda fold: _measured(fold, noise_key, repetitions), folds)):
             gains[:, fold.rows] = gained
         measured.append((gains, best, folds))
     (whole, checks, folds), (half, _, _) = measured
