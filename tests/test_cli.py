@@ -153,7 +153,7 @@ def test_labels_that_tell_nothing(tmp_path, capsys, monkeypatch):
     results = json.loads((tmp_path / "results.json").read_text())
     information = results["mutual_information"]
     assert set(information) == {"cross_fitted", "orthogonal", "entropy_difference", "loss_gap", "posterior", "default"}
-    assert information["default"] == "posterior"
+    assert information["default"] == "cross_fitted"
     for name in ("orthogonal", "entropy_difference", "loss_gap"):
         assert information[name]["value"] == pytest.approx(0, abs=1e-6)
     for name in ("posterior", "cross_fitted"):

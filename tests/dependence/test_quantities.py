@@ -102,20 +102,6 @@ def test_independent():
     assert found.p_value is not None and found.p_value > 0.05
 
 
-def test_labels():
-    """Three Gaussians two standard deviations apart, with the entropy of their mixture by quadrature."""
-    rng = np.random.default_rng(0)
-    label = rng.integers(0, 3, NUM)
-    x = 2.0 * label + rng.normal(size=NUM)
-    grid = np.linspace(-8, 12, 4_001)
-    density = np.mean([np.exp(-0.5 * (grid - 2 * k) ** 2) / np.sqrt(2 * np.pi) for k in range(3)], 0)
-    exact = -np.trapezoid(density * np.log(density), grid) - 0.5 * np.log(2 * np.pi * np.e)
-    found = dependence.mutual_information(x, label, key=jr.key(1), fitting=FITTING)
-    assert abs(found.value - exact) < 2 * found.stderr < 0.06
-    # Second moments alone: what least squares on the labels leaves.
-    assert exact - float(found.gaussian.value) > 0.02
-
-
 @pytest.mark.slow
 def test_synergy():
     """The sign of the third is the product of the others' signs, which any two do not know: log 2. A mirror image has

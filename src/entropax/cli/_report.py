@@ -26,6 +26,7 @@ _TITLES = {
     "conditional_mutual_information": "conditional mutual information I(X;Y|C)",
     "cross_fitted": "  cross-fitted",
     "second_moments": "  second moments",
+    "linear": "  linear classifier",
     "orthogonal": "  orthogonal",
     "entropy_difference": "  entropy difference",
     "loss_gap": "  loss gap",
@@ -37,6 +38,7 @@ _NOTES = {
     "conditional_entropy": "relative to N(0, I)",
     "total_correlation": "marginals: mixtures",
     "second_moments": "Gaussian copula",
+    "linear": "logistic regression",
     "orthogonal": "never negative",
     "entropy_difference": "S(X|Y) - S(X)",
     "loss_gap": "I-MMSE",
@@ -100,7 +102,8 @@ def print_report(
         one = found["mutual_information"]
         add_method("cross_fitted", as_estimate(one), _interval(one, bits))
         add_sides(one)
-        add("second_moments", one.gaussian, _NOTES["second_moments"])
+        second_moments = "second_moments" if measurement.label_entropy is None else "linear"
+        add(second_moments, one.gaussian, _NOTES[second_moments])
     for name, estimate in measurement.mutual_information.items():
         add_method(name, estimate, _NOTES[name])
     if "conditional_mutual_information" in found:
@@ -185,10 +188,11 @@ def _bound(measurement: Measurement, bits: bool) -> str:
 
 
 def _default(measurement: Measurement, dependences: Dependences) -> str:
-    """The method whose mutual information to go by: for labels the one that never passes their entropy."""
-    if "posterior" in measurement.mutual_information:
-        return "posterior"
-    return "cross_fitted" if "mutual_information" in dependences.found else "loss_gap"
+    """The method whose mutual information to go by; of the model's, for labels, the one that never passes their
+    entropy."""
+    if "mutual_information" in dependences.found:
+        return "cross_fitted"
+    return "posterior" if "posterior" in measurement.mutual_information else "loss_gap"
 
 
 def _interval(one: Dependence, bits: bool) -> str:

@@ -49,6 +49,11 @@ class CrossFitting:
     learning_rate: float = 3e-3
 
 
+def num_steps(fitting: CrossFitting, num: int) -> int:
+    """Of a training on samples of which there are `num` in all."""
+    return max(_FEWEST_STEPS, int(fitting.steps * (num / 10_000) ** 0.5))
+
+
 class Fold(NamedTuple):
     """What is left to measure a fold with: the splits, and the chosen networks of each law (`None`: the Gaussian)."""
 
@@ -108,7 +113,7 @@ def departures(
     keys = jr.split(fit_key, len(several))
 
     # As many for half of the samples: what the fits differ by shall be the samples alone.
-    steps = max(_FEWEST_STEPS, int(fitting.steps * (num / 10_000) ** 0.5))
+    steps = num_steps(fitting, num)
 
     def fit(job):
         split, key = job
@@ -122,7 +127,7 @@ def departures(
                 key=key,
             )
 
-    rounds = _each(fit, zip(several, keys))
+    rounds = in_threads(fit, zip(several, keys))
     repetitions = min(max(16, _DRAWS // num), _MOST_DRAWS)
     measured = []
     for size in range(2):
@@ -136,7 +141,7 @@ def departures(
             for split, rows, one in zip(splits[size], held, of_size)
         ]
         gains = np.zeros((len(terms), num))
-        for fold, gained in zip(folds, _each(lambda fold: _measured(fold, noise_key, repetitions), folds)):
+        for fold, gained in zip(folds, in_threads(lambda fold: _measured(fold, noise_key, repetitions), folds)):
             gains[:, fold.rows] = gained
         measured.append((gains, best, folds))
     (whole, checks, folds), (half, _, _) = measured
@@ -176,7 +181,7 @@ def _devices() -> list:
     return jax.local_devices(backend=chosen) if chosen is None or isinstance(chosen, str) else [chosen]
 
 
-def _each(function: Callable, items: Iterable) -> list:
+def in_threads(function: Callable, items: Iterable) -> list:
     """Side by side: networks as small as these leave most of a device idle."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:

@@ -6,12 +6,17 @@ from statistics import NormalDist
 import numpy as np
 from jaxtyping import Float
 
+from ..data import SamplesWarning
 from ..integral import Estimate
 
 
 # The share of the departure that the best of trainings may leave, at any number of samples: what is short on laws with
 # edges, whose networks stop at a finite sharpness.
 _UNLEARNT = 0.03
+
+
+# Below this many samples networks learn next to nothing, and the error bars are as coarse.
+_FEW = 200
 
 
 class ConvergenceWarning(UserWarning):
@@ -25,7 +30,8 @@ class Dependence:
     **Arguments:**
 
     - `estimate`: its value, with the error of finite data and noise; `pointwise` has each sample's share.
-    - `gaussian`: what second moments of the normal scores know of it: the Gaussian copula's.
+    - `gaussian`: what second moments of the normal scores know of it: the Gaussian copula's; of labels, what logistic
+        regression does, whose logits are those of Gaussians with one covariance.
     - `fitted`: what networks on all other folds find.
     - `halved`: what networks on half as many samples find. The error of fits falls as one over the number of samples,
         so that `estimate` is $2\,\mathrm{fitted} - \mathrm{halved}$.
@@ -85,6 +91,16 @@ class Dependence:
     def __str__(self) -> str:
         digits = max(0, 1 - math.floor(math.log10(self.stderr))) if self.stderr > 0 else 3
         return f"{self.value:.{digits}f} ± {self.stderr:.{digits}f} nats"
+
+
+def warn_few(num: int, name: str) -> None:
+    """Warns of so few samples that there is little to learn from them."""
+    if num < _FEW:
+        warnings.warn(
+            f"{num} samples are few: below {_FEW} the estimate of {name} is little more than that of second moments.",
+            SamplesWarning,
+            stacklevel=4,
+        )
 
 
 def warn_unconverged(dependence: Dependence, name: str) -> None:

@@ -1,5 +1,4 @@
 import dataclasses
-import warnings
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -8,19 +7,14 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Int, PRNGKeyArray
 
-from ..data import SamplesWarning
 from ..integral import Estimate, standard_error
 from ._cross_fitting import CrossFitting, departures
-from ._dependence import Dependence, warn_unconverged
+from ._dependence import Dependence, warn_few, warn_unconverged
 from ._gaussian import gaussian_part
 from ._null import p_value
 from ._resolution import check_neighbours
 from ._terms import Term
 from ._variables import Variables
-
-
-# Below this many samples networks learn next to nothing, and the error bars are as coarse.
-_FEW = 200
 
 
 def estimate(
@@ -52,13 +46,7 @@ def estimate(
 
     **Warns:** `SamplesWarning`, `ConvergenceWarning`, `ResolutionWarning`.
     """
-    num = len(variables.values)
-    if num < _FEW:
-        warnings.warn(
-            f"{num} samples are few: below {_FEW} the estimate of {name} is little more than that of second moments.",
-            SamplesWarning,
-            stacklevel=3,
-        )
+    warn_few(len(variables.values), name)
     gaussian = gaussian_part(variables, sides[0], names)
     check_neighbours(variables, [term for side in sides for term in side], names, name)
     fit_key, null_key = jr.split(key)

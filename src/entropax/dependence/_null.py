@@ -12,19 +12,15 @@ from ._training import improvements
 from ._variables import Variables
 
 
-_DERANGEMENTS = 99
+DERANGEMENTS = 99
 
 # Draws of noise for each sample; all derangements share them.
 _REPETITIONS = 2
 
 
 def p_value(folds: Sequence[Fold], variables: Variables, shuffled: Sequence[int], key: PRNGKeyArray) -> float:
-    r"""Of no dependence at all: with $T$ the mean of $\log\hat p(a \mid b)$ of the first term over samples held out,
-
-    $$p = \frac{1 + \#\{T_\pi \ge T\}}{1 + 99},$$
-
-    where $\pi$ deranges variables within each fold, so that no sample meets its own partner. The networks of a fold
-    have seen none of its samples: without dependence these are exchangeable.
+    r"""Of no dependence at all, by the mean of $\log\hat p(a \mid b)$ of the first term over the samples of each fold,
+    and over their derangements, in which no sample meets its own partner; folds are combined by [`combined`][].
 
     **Arguments:**
 
@@ -36,18 +32,41 @@ def p_value(folds: Sequence[Fold], variables: Variables, shuffled: Sequence[int]
     noise_key, key = jr.split(key)
     rng = np.random.default_rng(np.asarray(jr.key_data(key)))
     columns = [variables.columns((i,)) for i in shuffled]
-    totals = np.zeros(1 + _DERANGEMENTS)
-    for fold in folds:
+    totals = np.zeros((len(folds), 1 + DERANGEMENTS))
+    for fold, own in zip(folds, totals):
         held = np.asarray(fold.split.values)[fold.rows]
-        draws = np.stack([held] * len(totals))
+        draws = np.stack([held] * len(own))
         for draw in draws[1:]:
             for of in columns:
-                draw[:, of] = held[_derangement(rng, len(held))][:, of]
-        totals += np.asarray(_gaussian_log_density(fold.split.tables, jnp.asarray(draws)))
+                draw[:, of] = held[derangement(rng, len(held))][:, of]
+        own += np.asarray(_gaussian_log_density(fold.split.tables, jnp.asarray(draws)))
         if (network := fold.networks[0]) is not None:
             gains = lambda draw: improvements(network, fold.split.tables.first, draw, noise_key, _REPETITIONS)[0].sum()
-            totals += [float(gains(jnp.asarray(draw))) for draw in draws]
-    return float((1 + (totals[1:] >= totals[0]).sum()) / len(totals))
+            own += [float(gains(jnp.asarray(draw))) for draw in draws]
+    return combined(totals)
+
+
+def combined(totals: Float[np.ndarray, "folds draws"]) -> float:
+    r"""One p-value of what each fold tells, with $T_j$ the statistic of fold $j$,
+
+    $$p_j = \frac{1 + \#\{T_{j\pi} \ge T_j\}}{1 + 99}, \qquad
+      p = \tfrac12 - \tfrac1\pi\arctan\Bigl(\frac1K\sum_j\tan\bigl(\pi(\tfrac12 - p_j)\bigr)\Bigr).$$
+
+    What fits a fold has seen none of its samples: without dependence these are exchangeable. Folds are not independent,
+    as what one tells of another the other tells of it too: the sum of their statistics varies up to twice as much as
+    that of derangements, and would reject twice as often as it should.
+
+    **Arguments:**
+
+    - `totals`: the statistic of each fold, then those of its derangements.
+
+    ??? cite "Source"
+        Liu and Xie, Cauchy combination test (2020).
+    """
+    values = (1 + (totals[:, 1:] >= totals[:, :1]).sum(1)) / totals.shape[1]
+    # Not one: a tangent without bound would outweigh all others.
+    values = np.minimum(values, 1 - 1 / totals.shape[1])
+    return float(0.5 - np.arctan(np.tan(np.pi * (0.5 - values)).mean()) / np.pi)
 
 
 @jax.jit
@@ -57,7 +76,7 @@ def _gaussian_log_density(tables: Tables, draws: Float[Array, "draws held dim"])
     return -0.5 * jnp.sum(deviation**2 / tables.variances[0], (1, 2))
 
 
-def _derangement(rng: np.random.Generator, num: int) -> np.ndarray:
+def derangement(rng: np.random.Generator, num: int) -> np.ndarray:
     """A permutation without fixed points: a cycle through all, in random order."""
     order = rng.permutation(num)
     moved = np.empty(num, int)

@@ -18,10 +18,11 @@ _COPIES = 0.01
 
 
 class Ordered(NamedTuple):
-    """Variables, and the order of their samples that folds are runs of."""
+    """Variables, the order of their samples that folds are runs of, and the labels of another variable."""
 
     variables: Variables
     order: Int[np.ndarray, " num"]
+    labels: Int32[np.ndarray, " num"] | None = None
 
 
 def of_pair(
@@ -33,19 +34,22 @@ def of_pair(
     c_kind: Kind,
     key: PRNGKeyArray,
 ) -> Ordered:
-    """X, Y and perhaps C: numbers as normal scores, labels as indicators.
+    """X, Y and perhaps C, numbers as normal scores, labels of C as indicators; where Y has labels, these beside X and
+    perhaps C.
 
     **Raises:** and **Warns:** as [`entropax.data.check_samples`][], and of copies.
     """
     samples = check_samples(x, y, c, y_kind=y_kind, c_kind=c_kind)
-    given = ((samples.y, samples.num_classes), (samples.c, samples.num_c_classes))
-    x_key, order_key, *keys = jr.split(key, 4)
-    raw, parts = [samples.x], [normal_scores(samples.x, x_key)]
-    for (values, classes), own_key in zip(given, keys):
-        if values is not None:
-            raw.append(values.reshape(len(values), -1))
-            parts.append(normal_scores(values, own_key) if classes is None else indicators(values, classes))
-    return Ordered(side_by_side(parts), independent_order(np.concatenate(raw, 1), order_key))
+    x_key, order_key, y_key, c_key = jr.split(key, 4)
+    raw = [values.reshape(len(values), -1) for values in (samples.x, samples.y, samples.c) if values is not None]
+    parts = [normal_scores(samples.x, x_key)]
+    if samples.y is not None and samples.y_classes is None:
+        parts.append(normal_scores(samples.y, y_key))
+    if samples.c is not None:
+        classes = samples.num_c_classes
+        parts.append(normal_scores(samples.c, c_key) if classes is None else indicators(samples.c, classes))
+    order = independent_order(np.concatenate(raw, 1), order_key)
+    return Ordered(side_by_side(parts), order, None if samples.y_classes is None else samples.y)
 
 
 def of_tables(*tables: Shaped[ArrayLike, "..."], key: PRNGKeyArray) -> Ordered:

@@ -7,6 +7,7 @@ from . import _terms as terms
 from ._cross_fitting import CrossFitting
 from ._dependence import Dependence
 from ._estimate import estimate
+from ._labels import label_information
 from ._of_samples import of_pair, of_tables
 from ._variables import Variables
 
@@ -29,6 +30,8 @@ def mutual_information(
 
     Numbers become normal scores, of which second moments tell $I_{\mathcal N}$, in closed form and without bias; one
     network learns what every conditional law has beyond its Gaussian, and is measured on samples that it has not seen.
+    Of labels $Y$ it is $\mathbb E\log q(y \mid x, c)/q(y \mid c)$ with a cross-fitted mixture of classifiers for $q$,
+    which is never above $H(Y)$.
 
     **Arguments:**
 
@@ -48,7 +51,8 @@ def mutual_information(
 
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (13), (14); Franzese et al., MINDE (2024); Chernozhukov et al.,
-        Double/debiased machine learning (2018), for cross-fitting.
+        Double/debiased machine learning (2018), for cross-fitting; Barber and Agakov, The IM algorithm (2003), for
+        labels.
     """
     sides = [terms.mutual_information_terms(0, 1, () if given is None else (2,))]
     return _mutual_information(x, y, given, y_kind, given_kind, sides, fitting, key)
@@ -77,13 +81,16 @@ def two_sided_mutual_information(
 
 def _mutual_information(x, y, given, y_kind, given_kind, sides, fitting, key):
     sample_key, key = jr.split(key)
-    variables, order = of_pair(x, y, given, y_kind=y_kind, c_kind=given_kind, key=sample_key)
+    variables, order, labels = of_pair(x, y, given, y_kind=y_kind, c_kind=given_kind, key=sample_key)
     conditioned = given is not None
+    name = "I(X;Y|C)" if conditioned else "I(X;Y)"
+    if labels is not None:
+        return label_information(variables, labels, order, name=name, fitting=fitting, key=key)
     return estimate(
         variables,
         sides,
         order,
-        name="I(X;Y|C)" if conditioned else "I(X;Y)",
+        name=name,
         names=("x", "y", "given") if conditioned else ("x", "y"),
         shuffled=() if conditioned else (1,),
         fitting=fitting,
@@ -169,7 +176,7 @@ def interaction_information(
         McGill, Multivariate information transmission (1954), in the sign of Cover and Thomas.
     """
     sample_key, key = jr.split(key)
-    variables, order = of_tables(x, y, z, key=sample_key)
+    variables, order, _ = of_tables(x, y, z, key=sample_key)
     several = [terms.interaction_information_terms()]
     names = ("x", "y", "z")
     return estimate(variables, several, order, name="I(X;Y;Z)", names=names, shuffled=(), fitting=fitting, key=key)
@@ -180,5 +187,5 @@ def _columns(x, key):
     x = np.asarray(x)
     if x.ndim != 2 or x.shape[1] < 2:
         raise ValueError(f"`x` must have shape (num, dim) with two columns or more; got {x.shape}.")
-    variables, order = of_tables(x, key=sample_key)
+    variables, order, _ = of_tables(x, key=sample_key)
     return Variables(variables.values, (1,) * x.shape[1]), order, key

@@ -1,0 +1,99 @@
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+
+
+# The inverse of the penalty on weights of logistic regressions.
+_PENALTIES = (1e-3, 1e-1, 10.0)
+
+# After how many trees, and after which share of its steps, a network, a classifier is taken.
+_TREES = (10, 30, 100)
+_SHARES = (0.05, 0.2, 1.0)
+
+_WIDTHS = (64, 64)
+
+# How many classifiers there are; the labels' shares and what is linear come first.
+LINEAR = 1 + len(_PENALTIES)
+_MEMBERS = LINEAR + len(_TREES) + len(_SHARES)
+
+# Where members tell nearly the same a mixture is slow to settle.
+_ROUNDS = 300
+
+
+def probabilities(
+    features: Float64[np.ndarray, "num dim"],
+    labels: Int[np.ndarray, " num"],
+    num_classes: int,
+    fitted: Int[np.ndarray, " fitted"],
+    held: Int[np.ndarray, " held"],
+    *,
+    steps: int,
+    batch_size: int,
+    seed: int,
+) -> Float32[np.ndarray, "members held classes"]:
+    r"""$q_m(y \mid x)$ of samples held out, for every label, by classifiers of several kinds: the labels' shares,
+    logistic regressions, boosted trees and a small network, each held back more and less.
+
+    **Arguments:**
+
+    - `features`: there may be none; then there is nothing but the shares.
+    - `labels`: in `0..num_classes - 1`.
+    - `fitted`, `held`: rows.
+    - `steps`, `batch_size`: of the network.
+    - `seed`: of the network.
+    """
+    x, y, other = features[fitted], labels[fitted], features[held]
+    present, known = np.unique(y, return_inverse=True)
+    # Half a sample more of each: none is impossible.
+    shares = (np.bincount(y, minlength=num_classes) + 0.5) / (len(y) + 0.5 * num_classes)
+    shares = np.tile(shares, (len(held), 1))
+    if features.shape[1] == 0:
+        return shares[None].astype(np.float32)
+    found = np.stack([shares] * _MEMBERS).astype(np.float32)
+    if len(present) > 1:
+        for member, of_present in enumerate(_classifiers(x, known, other, steps, min(batch_size, len(x)), seed), 1):
+            found[member] = 0
+            found[member][:, present] = of_present
+    return found
+
+
+def _classifiers(x, y, other, steps, batch_size, seed) -> Iterator:
+    for penalty in _PENALTIES:
+        yield LogisticRegression(C=penalty, max_iter=1_000).fit(x, y).predict_proba(other)
+    trees = HistGradientBoostingClassifier(max_iter=_TREES[-1], early_stopping=False, random_state=seed)  # pyright: ignore[reportArgumentType]
+    staged = trees.fit(x, y).staged_predict_proba(other)
+    yield from (chances for count, chances in enumerate(staged, 1) if count in _TREES)
+    network = MLPClassifier(_WIDTHS, batch_size=batch_size, random_state=seed)
+    ends = [max(1, round(share * steps * batch_size / len(x))) for share in _SHARES]
+    for epoch in range(1, ends[-1] + 1):
+        network.partial_fit(x, y, classes=np.unique(y))
+        yield from (network.predict_proba(other) for end in ends if end == epoch)
+
+
+def weigh(chances: Float[np.ndarray, "members num"]) -> Float[np.ndarray, " members"]:
+    r"""The weights $w$ of a mixture of classifiers, $q = \sum_m w_m q_m$, that make labels likeliest, by expectation
+    maximisation. Each is taken to have explained one label more than it did, so that none is left out.
+
+    **Arguments:**
+
+    - `chances`: of the labels that there were.
+    """
+    weights = np.full(len(chances), 1 / len(chances))
+    for _ in range(_ROUNDS):
+        shares = chances * weights[:, None]
+        weights = (1 + (shares / shares.sum(0)).sum(1)) / (chances.shape[1] + len(chances))
+    return weights
+
+
+def pooled(
+    chances: Float[np.ndarray, "members num"], folds: Sequence[Int[np.ndarray, "..."]]
+) -> Float64[np.ndarray, " num"]:
+    """The logarithm of a mixture's chance of each label, with weights by the labels of all other folds."""
+    found = np.zeros(chances.shape[1])
+    for held in folds:
+        found[held] = np.log(weigh(np.delete(chances, held, 1)) @ chances[:, held])
+    return found
