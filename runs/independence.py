@@ -3,8 +3,8 @@
     python -m runs.independence --pairs 400 --samples 300
     python -m runs.independence --pairs 400 --samples 300 --shard 0/2
 
-Independent pairs by turns of three laws: Gaussian, Student with one degree of freedom, and small whole numbers with
-many ties, of two columns each, which depend on each other within a variable. Of a test that is what it says one pair in
+Independent pairs by turns of four laws: Gaussian, Student with one degree of freedom, and small whole numbers with many
+ties, of two columns each, which depend on each other within a variable; and a Gaussian beside four labels. Of a test that is what it says one pair in
 twenty has p <= 0.05; of an interval of 95 %, one in twenty lies beside zero. Fits are short: a null by exchangeability
 is the same for any of them.
 
@@ -80,10 +80,16 @@ def counts(x: np.ndarray) -> np.ndarray:
     return np.floor(2 * np.abs(x))
 
 
+def quadrants(y: np.ndarray) -> np.ndarray:
+    """A label for each pair of signs."""
+    return (y > 0).astype(int)
+
+
 LAWS = (
     ex.data.bmi.Task("gaussian", ex.data.bmi.DensePair(2, 2, 0.5)),
     ex.data.bmi.Task("student", ex.data.bmi.StudentPair(2, 2, 1)),
     ex.data.bmi.Task("counts", ex.data.bmi.DensePair(2, 2, 0.5), (counts,), (counts,)),
+    ex.data.bmi.Task("labels", ex.data.bmi.DensePair(2, 2, 0.5), (), (quadrants,)),
 )
 
 
