@@ -102,6 +102,16 @@ def test_independent():
     assert found.p_value is not None and found.p_value > 0.05
 
 
+def test_what_ranks_do_not_resolve():
+    """Of columns that nearly agree, ranks in the tails agree exactly: networks must not take that for information."""
+    shared, first, second = np.random.default_rng(0).normal(size=(3, NUM))
+    strength = 1_000.0
+    found = measured(strength * shared + first, strength * shared + second)
+    exact = -0.5 * np.log1p(-((strength**2 / (1 + strength**2)) ** 2))
+    assert 0.9 < found.value / exact < 1.01
+    assert abs(found.fitted - float(found.gaussian.value)) < 0.05
+
+
 @pytest.mark.slow
 def test_synergy():
     """The sign of the third is the product of the others' signs, which any two do not know: log 2. A mirror image has

@@ -16,6 +16,9 @@ _FLOOR = 0.3
 # Every direction draws so many nats of attention, whatever second moments say of it.
 _ATTENTION = 0.1
 
+# The ranks of N samples are steps: two columns agree within a variance of one over so many N, at best, on average.
+_STEPS = 40
+
 # A share of the variance that float32 can tell from none.
 _LEAST_VARIANCE = 1e-6
 
@@ -34,6 +37,7 @@ class Tables(eqx.Module):
     - `share`: of the noise levels to draw for each direction.
     - `scale`: of each column where the network sees it.
     - `member`: which variable each column is of.
+    - `finest`: the log signal-to-noise ratio above which ranks tell nothing but that they are ranks.
     """
 
     of: Bool[Array, "laws dim"]
@@ -45,6 +49,7 @@ class Tables(eqx.Module):
     share: Float[Array, "laws dim"]
     scale: Float[Array, " dim"]
     member: Bool[Array, "variables dim"]
+    finest: Float[Array, ""]
 
     @property
     def first(self) -> "Tables":
@@ -101,7 +106,7 @@ def canonical(variables: Variables, rows: np.ndarray, terms: Sequence[Term]) -> 
     member = np.zeros((len(variables.dims), dim), bool)
     for i in members:
         member[i, variables.columns((i,))] = True
-    arrays = [*map(np.stack, zip(*laws)), scale / scale.max(), member]
+    arrays = [*map(np.stack, zip(*laws)), scale / scale.max(), member, np.log(_STEPS * len(values))]
     tables = Tables(*(jnp.asarray(array, bool if array.dtype == bool else jnp.float32) for array in arrays))
     return (values @ turn).astype(np.float32), tables
 

@@ -135,7 +135,7 @@ def improvements(
     tiles = min(pairs, max(1, _LEAST_ROWS // len(held)))
     passes = -(-pairs // tiles)
     v = jnp.tile(held, (2 * tiles, 1))
-    low, high = _range(tables.variances)
+    low, high = _range(tables)
     level_key, key = jr.split(key)
     # Each sample's levels are spread evenly, and each level's samples too.
     strata = jnp.arange(passes * tiles, dtype=jnp.float32).reshape(passes, tiles, 1) / (passes * tiles)
@@ -214,9 +214,9 @@ def _muon(steps, learning_rate) -> optax.GradientTransformation:
     )
 
 
-def _range(variances: Float[Array, "laws dim"]) -> tuple[Array, Array]:
-    shifts = -jnp.log(variances)
-    return _BELOW + jnp.min(shifts), _ABOVE + jnp.max(shifts)
+def _range(tables: Tables) -> tuple[Array, Array]:
+    shifts = -jnp.log(tables.variances)
+    return _BELOW + jnp.min(shifts), jnp.minimum(_ABOVE + jnp.max(shifts), tables.finest)
 
 
 def _draw_levels(tables: Tables, blocks: Int[Array, " blocks"], key: PRNGKeyArray) -> Float[Array, "blocks rows"]:
@@ -232,6 +232,6 @@ def _draw_levels(tables: Tables, blocks: Int[Array, " blocks"], key: PRNGKeyArra
     u = jnp.clip(1 - (take(ends) - u) / take(shares), 0.0, 1.0)
     centre = _CENTRE - take(jnp.log(tables.variances[blocks]))
     centre = centre.astype(u.dtype)
-    low, high = _range(tables.variances)
+    low, high = _range(tables)
     below, above = jax.nn.sigmoid((low - centre) / _SPREAD), jax.nn.sigmoid((high - centre) / _SPREAD)
     return jnp.clip(centre + _SPREAD * jax.scipy.special.logit(below + (above - below) * u), low, high)
