@@ -94,7 +94,7 @@ def test_labels_of_any_kind(kind):
     x = 2.0 * LABEL + NOISE
     plain = measured(x, LABEL).value
     if kind == "text":
-        # By another key's network at most.
+        # The names of labels and an increasing map of X change nothing.
         assert abs(measured(np.exp(x), np.array(["a", "b", "c"])[LABEL]).value - plain) < 1e-6
     elif kind == "rare":
         # A label that most folds have not seen; nothing is infinite for it.

@@ -59,7 +59,7 @@ def estimate(
     extrapolated = weights @ (2 * found.whole - found.half)
     counts = weights.mean(0)
     whole, half = counts @ found.whole, counts @ found.half
-    value = gaussian + _departure(extrapolated.mean(0))
+    value = gaussian + of_shares(extrapolated.mean(0))
     if stretch > 1:
         value = dataclasses.replace(value, stderr_data=_of_stretches(value.residuals, stretch))
     # What a single sample has is by the better fit; the extrapolation is of the mean.
@@ -79,7 +79,8 @@ def estimate(
     return dependence
 
 
-def _departure(pointwise: np.ndarray) -> Estimate:
+def of_shares(pointwise: np.ndarray) -> Estimate:
+    """The mean of what each sample has, with the error of finite data."""
     residuals = pointwise - pointwise.mean()
     as_float = lambda value: jnp.asarray(value, jnp.float32)
     return Estimate(

@@ -1,3 +1,4 @@
+import dataclasses
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -5,14 +6,14 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Float, Float32, Int, PRNGKeyArray
+from jaxtyping import Float32, Int, PRNGKeyArray
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from ..integral import Estimate
 from ._classifiers import LINEAR, pooled, probabilities, weigh
 from ._cross_fitting import CrossFitting, in_threads, num_steps
 from ._dependence import Dependence, warn_few, warn_unconverged
+from ._estimate import of_shares
 from ._null import combined, derangement, DERANGEMENTS
 from ._variables import Variables
 
@@ -68,10 +69,14 @@ def label_information(
     with_x, without_x = (2 * whole - half for whole, half in shares)
     value = min(0.0, with_x.mean()) - min(0.0, without_x.mean())
     (whole, half), (whole_without, half_without) = shares
-    linear = [pooled(both.whole[:LINEAR, rows, labels], folds) for both in (informed, ignorant)]
+    pointwise = whole - whole_without
+    pointwise += value - pointwise.mean()
+    as_float = lambda number: jnp.asarray(number, jnp.float32)
+    found = of_shares(with_x - without_x)
+    linear, linear_without = (pooled(both.whole[:LINEAR, rows, labels], folds) for both in (informed, ignorant))
     dependence = Dependence(
-        _estimate(value, with_x - without_x, whole - whole_without),
-        _estimate((linear[0] - linear[1]).mean(), linear[0] - linear[1], linear[0] - linear[1]),
+        dataclasses.replace(found, value=as_float(value), pointwise=as_float(pointwise)),
+        of_shares(linear - linear_without),
         float((whole - whole_without).mean()),
         float((half - half_without).mean()),
         None if known.size else _p_value(informed.whole, labels, folds, null_key),
@@ -105,17 +110,6 @@ def _chances(features, labels, folds, fitting, key) -> _Chances:
     for index, of_fold in enumerate(every):
         found[index % 2][:, jobs[index][1]] = of_fold
     return _Chances(*found)
-
-
-def _estimate(value: float, shares: Float[np.ndarray, " num"], pointwise: Float[np.ndarray, " num"]) -> Estimate:
-    as_float = lambda value: jnp.asarray(value, jnp.float32)
-    return Estimate(
-        as_float(value),
-        as_float(shares.std(ddof=1) / np.sqrt(len(shares))),
-        as_float(0.0),
-        as_float(pointwise - pointwise.mean() + value),
-        as_float(shares - shares.mean()),
-    )
 
 
 def _p_value(
