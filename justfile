@@ -13,7 +13,7 @@ quickstart *args:
 
 # The test suite (under ten minutes on two cores).
 test *args:
-    python -m pytest -m "not slow" -n 2 --dist loadfile {{args}}
+    python -m pytest -m "not slow" -n 2 --dist loadfile --max-worker-restart 0 {{args}}
 
 # The tests that take minutes.
 slow *args:

@@ -1,5 +1,6 @@
 """What every test stands on: two simulated CPU devices, strict dtype promotion, a compilation cache, keys."""
 
+import gc
 import itertools
 import os
 import pathlib
@@ -41,3 +42,14 @@ def getkey(request):
     root = jr.key(zlib.crc32(request.node.nodeid.encode()) & 0x7FFFFFFF)
     calls = itertools.count()
     return lambda: jr.fold_in(root, next(calls))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_compiled():
+    """Linux lets a process map 65 530 pieces of memory, and what JAX compiles takes up some dozens for each function. A
+    worker that runs half of the suite would come close to that many, and beyond them it crashes amid a test."""
+    yield
+    maps = pathlib.Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_bytes().splitlines()) > 20_000:
+        jax.clear_caches()
+        gc.collect()
