@@ -70,8 +70,8 @@ def estimate(
     dependence = Dependence(
         value,
         gaussian,
-        float(gaussian.value) + whole.mean(),
-        float(gaussian.value) + half.mean(),
+        float(gaussian.value) + float(whole.mean()),
+        float(gaussian.value) + float(half.mean()),
         p_value(found.folds, variables, shuffled, null_key) if shuffled else None,
         tuple(by_side.tolist()) if len(sides) > 1 else None,
     )
