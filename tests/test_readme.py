@@ -63,7 +63,6 @@ def test_mutual_information_of_samples_as_printed():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::entropax.dependence.ConvergenceWarning")  # as the page says
 def test_the_page_of_mutual_information_runs_as_printed():
     names = {}
     exec("\n".join(_programs((ROOT / "docs" / "mutual_information.md").read_text())), names)
