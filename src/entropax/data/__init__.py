@@ -1,5 +1,6 @@
-from . import bmi as bmi
+from . import bmi as bmi, images as images
 from ._arrays import load_arrays as load_arrays
+from ._batches import batch_rows as batch_rows, process_rows as process_rows
 from ._cubature import cubature as cubature
 from ._digits import digits as digits
 from ._guided_gaussian import GuidedGaussian as GuidedGaussian

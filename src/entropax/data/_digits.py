@@ -3,6 +3,8 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float32, Int32, PRNGKeyArray
 
+from . import images
+
 
 def digits(
     key: PRNGKeyArray,
@@ -21,12 +23,11 @@ def digits(
     **Returns:** `x`, shape `(1797, 64)`, an image a row, and the labels `y`, shape
     `(1797,)`, 0 to 9.
     """
-    # Here, because the import takes a second.
-    from sklearn.datasets import load_digits
-
     key_noise, key_order = jr.split(key)
-    pixels, labels = load_digits(return_X_y=True)
+    found = images.digits()
+    assert found.labels is not None
+    pixels = found.pixels.reshape(len(found), -1)
     uniform = np.asarray(jr.uniform(key_noise, pixels.shape, jnp.float32), np.float64)
-    order = np.asarray(jr.permutation(key_order, len(labels)))
+    order = np.asarray(jr.permutation(key_order, len(pixels)))
     x = (pixels + uniform)[order] * (2 / 17) - 1
-    return jnp.asarray(x, jnp.float32), jnp.asarray(labels[order], jnp.int32)
+    return jnp.asarray(x, jnp.float32), jnp.asarray(found.labels[order], jnp.int32)
