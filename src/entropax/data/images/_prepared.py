@@ -31,7 +31,7 @@ _CHUNK = 1_000
 
 def mnist(split: str = "train", *, data_dir: str | pathlib.Path | None = None) -> Images:
     """MNIST, 28 x 28 handwritten digits, as prepared by TensorFlow Datasets. TensorFlow is not needed to read it, and
-    nothing is downloaded: see [`entropax.data.images.prepare`][]. Reading takes some ten seconds.
+    nothing is downloaded: see [`entropax.data.images.prepare`][]. Reading takes some seconds.
 
     **Arguments:**
 
