@@ -10,6 +10,7 @@ from . import (
     parallel as parallel,
     solve as solve,
     terms as terms,
+    weights as weights,
 )
 from .denoiser import (
     AbstractDenoiser as AbstractDenoiser,
