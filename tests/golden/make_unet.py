@@ -13,10 +13,11 @@ layout and not the original.
 import json
 import math
 import pathlib
+from typing import Any
 
 import diffusers  # pyright: ignore[reportMissingImports]
 import numpy as np
-import safetensors.torch  # pyright: ignore[reportMissingImports]
+import safetensors.torch
 import torch  # pyright: ignore[reportMissingImports]
 from torch import nn  # pyright: ignore[reportMissingImports]
 
@@ -162,7 +163,9 @@ def main():
     torch.manual_seed(0)
     # Not square, so that an exchange of the axes shows.
     x = torch.randn(3, 3, 8, 12)
-    arrays = dict(x=x.numpy(), torch=np.array(torch.__version__), diffusers=np.array(diffusers.__version__))
+    arrays: dict[str, Any] = dict(
+        x=x.numpy(), torch=np.array(torch.__version__), diffusers=np.array(diffusers.__version__)
+    )
 
     net = randomise(diffusers.UNet2DModel(**CONFIG))
     steps = torch.tensor([0, 37, 999])

@@ -26,6 +26,10 @@ class History(eqx.Module):
     held_out: Float[np.ndarray, " chunks"]
 
 
+# Folded into the key of a step's loss, for masks of dropout. A small number would give a key that the loss has too: of
+# one key `split` and `fold_in` make the same ones.
+_DROPOUT = 0x0D120
+
 _Denoiser = TypeVar("_Denoiser", bound=AbstractDenoiser)
 
 
@@ -182,7 +186,12 @@ def _run_chunk(fixed, state: _State, chunk: Array, steps: int) -> _State:
     def loss_of(params, batch, key):
         denoiser = eqx.combine(params, static)
         return scale * denoising_loss(
-            denoiser, *batch, key=key, weighting=settings.weighting, unconditional=settings.unconditional
+            denoiser,
+            *batch,
+            key=key,
+            weighting=settings.weighting,
+            unconditional=settings.unconditional,
+            dropout=jr.fold_in(key, _DROPOUT),
         )
 
     def step(carry, index):

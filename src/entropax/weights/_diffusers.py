@@ -81,9 +81,8 @@ def load_diffusers(
     **Raises:** `ValueError` where the file is none, the configuration asks for what [`entropax.nn.UNet`][] does not
     have, or the tensors are not those that it describes.
     """
-    if not isinstance(config, Mapping):
-        config = json.loads(pathlib.Path(config).read_text())
-    config = _checked(dict(config))
+    said = json.loads(pathlib.Path(config).read_text()) if isinstance(config, (str, os.PathLike)) else config
+    config = _checked(dict(said))
     log_snrs = linear_log_snrs() if log_snrs is None else log_snrs
     skeleton = eqx.filter_eval_shape(lambda: _network(config, log_snrs, dtype))
     tensors = {_renamed(name): tensor for name, tensor in read_tensors(path).items()}
@@ -174,7 +173,7 @@ def _parts(net: UNet, cosines_first: bool) -> list[Part]:
 
 
 def _attention(attention: SelfAttention, name: str) -> list[Part]:
-    channels = attention.inputs.in_features
+    channels = attention.output.weight.shape[0]
     inputs = [f"{name}.to_{letter}" for letter in "qkv"]
     return [
         *layer(attention.norm, f"{name}.group_norm"),

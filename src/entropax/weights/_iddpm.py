@@ -124,7 +124,7 @@ def _parts(net: UNet) -> list[Part]:
 def _attention(attention: SelfAttention | None, name: str) -> list[Part]:
     if attention is None:
         return []
-    channels = attention.inputs.in_features
+    channels = attention.output.weight.shape[0]
     weight, bias = layer(attention.inputs, f"{name}.qkv")
     output_weight, output_bias = layer(attention.output, f"{name}.proj_out")
 
