@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
@@ -99,7 +100,7 @@ class UNet(AbstractConditionalNetwork):
                 f"`log_snr_embedding` and `condition` must have the same width; got {log_snr_embedding.width} and "
                 f"{features}."
             )
-        keys = map(lambda place: jr.fold_in(key, place), range(10**6))
+        keys = (jr.fold_in(key, place) for place in itertools.count())
         last = len(widths) - 1
         heads = [heads] * len(widths) if isinstance(heads, int) else heads
 

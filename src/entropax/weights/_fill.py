@@ -75,14 +75,14 @@ def fill(skeleton: Any, parts: Sequence[Part], tensors: Mapping[str, np.ndarray]
     **Raises:** `ValueError` where tensors are missing, unexpected or of another shape, with the first names of each.
     """
     wanted = {name: part.shape for part in parts for name in part.names}
-    shapes = [f"{name} {tensors[name].shape}, wanted {shape}" for name, shape in wanted.items()
-              if name in tensors and tensors[name].shape != shape]  # fmt: skip
+    found = {name: tensors[name].shape for name in wanted.keys() & tensors.keys()}
+    others = sorted(name for name, shape in found.items() if shape != wanted[name])
     problems = [
         f"{len(names)} {kind} ({'; '.join(names[:4])}{'; ...' if len(names) > 4 else ''})"
         for kind, names in (
             ("missing", sorted(wanted.keys() - tensors.keys())),
             ("unexpected", sorted(tensors.keys() - wanted.keys())),
-            ("of another shape", shapes),
+            ("of another shape", [f"{name} {found[name]}, wanted {wanted[name]}" for name in others]),
         )
         if names
     ]
