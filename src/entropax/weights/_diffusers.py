@@ -84,8 +84,8 @@ def load_diffusers(
     said = json.loads(pathlib.Path(config).read_text()) if isinstance(config, (str, os.PathLike)) else config
     config = _checked(dict(said))
     log_snrs = linear_log_snrs() if log_snrs is None else log_snrs
-    skeleton = eqx.filter_eval_shape(lambda: _network(config, log_snrs, dtype))
     tensors = {_renamed(name): tensor for name, tensor in read_tensors(path).items()}
+    skeleton = eqx.filter_eval_shape(lambda: _network(config, log_snrs, dtype))
     parts = _parts(skeleton, bool(config["flip_sin_to_cos"]))
     net = fill(skeleton, parts, tensors, [(skeleton.log_snr_embedding.log_snrs, log_snrs)])
     return in_discrete_time(net, log_snrs)

@@ -57,6 +57,7 @@ def load_iddpm(
 
     **Raises:** `ValueError` where the file is none, or its tensors are not those that the arguments describe.
     """
+    tensors = _without_variances(read_tensors(path), channels)
     log_snrs = cosine_log_snrs(4000) if log_snrs is None else log_snrs
 
     def network():
@@ -79,7 +80,6 @@ def load_iddpm(
         )
 
     skeleton = eqx.filter_eval_shape(network)
-    tensors = _without_variances(read_tensors(path), channels)
     net = fill(skeleton, _parts(skeleton), tensors, [(skeleton.log_snr_embedding.log_snrs, log_snrs)])
     return in_discrete_time(net, log_snrs)
 
