@@ -25,7 +25,7 @@ def main() -> None:
     problem = ex.data.JointGaussian.random(jr.key(10), dim_x=25, dim_y=15, noise_std=1.0)
     x, y = problem.sample(jr.key(0), 20_000)
     inside: list[float] = []
-    run_chunk = _train._run_chunk
+    run_chunk = _train.run_chunk
 
     def timed(*args):
         start = time.perf_counter()
@@ -35,7 +35,7 @@ def main() -> None:
 
     # From the first observation on, all is compiled.
     marks: list[float] = []
-    _train._run_chunk = timed
+    _train.run_chunk = timed
     try:
         settings = ex.Settings(steps=STEPS, chunk=CHUNK)
         start = time.perf_counter()
@@ -43,7 +43,7 @@ def main() -> None:
             x, y, key=jr.key(1), settings=settings, observe=lambda *_: marks.append(time.perf_counter())
         )
     finally:
-        _train._run_chunk = run_chunk
+        _train.run_chunk = run_chunk
     wall = marks[-1] - marks[0]
     steps = STEPS - CHUNK
     stepping = float(np.sum(inside[1:]))

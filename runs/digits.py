@@ -60,7 +60,7 @@ def fit(seed: int, steps: int, observe=None, checkpoints=None) -> ex.Training:
         batch_size=256,
         learning_rate=2e-3,
         weight_decay=0.3,
-        average=0.995,
+        averages=(0.995,),
         unconditional=0.3,
         chunk=max(20, min(100, steps // 10)),
     )

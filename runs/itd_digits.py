@@ -76,7 +76,7 @@ def train(config: Config, process, x, validation, key, record: Record, name: str
         batch_size=256,
         learning_rate=2e-3,
         weight_decay=0.3,
-        average=0.995,
+        averages=(0.995,),
         weighting=ex.Epsilon(process),
         chunk=max(10, min(100, config.steps // 10)),
     )

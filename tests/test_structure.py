@@ -32,6 +32,7 @@ FLOORS = {
     "terms": {"process", "denoiser"},
     "solve": {"terms", "integral"},
     "train": {"denoiser", "integral", "nn"},
+    "weights": {"denoiser"},
     "data": {"denoiser"},
 }
 

@@ -10,6 +10,7 @@ from . import (
     parallel as parallel,
     solve as solve,
     terms as terms,
+    weights as weights,
 )
 from .denoiser import (
     AbstractDenoiser as AbstractDenoiser,
@@ -129,11 +130,14 @@ from .solve import (
 from .train import (
     Checkpoints as Checkpoints,
     denoising_loss as denoising_loss,
+    DivergenceError as DivergenceError,
     Epsilon as Epsilon,
     fit as fit,
     fit_with_history as fit_with_history,
+    JSONLines as JSONLines,
     Likelihood as Likelihood,
     Settings as Settings,
+    TensorBoard as TensorBoard,
     train as train,
     Training as Training,
     Unit as Unit,

@@ -1,19 +1,26 @@
-"""All that knows about devices: a mesh, and how a pytree lies on it."""
+"""All that knows about devices: a mesh over those of all processes, and how a pytree lies on it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax
 import numpy as np
+from jax.core import Tracer
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
+
+from ._processes import initialize as initialize
 
 
 _BATCH = "batch"
 
+# Arrays smaller than this are not worth sharding.
+_SMALL = 1 << 14
+
 
 def make_mesh(devices: Sequence | None = None) -> Mesh:
-    """A mesh with one axis, over all devices or those given.
+    """A mesh with one axis, over all devices of all processes, or those given.
 
     Its axis is of type `Auto`: under `Explicit`, the default of `jax.make_mesh`, `diffrax.diffeqsolve` fails.
     """
@@ -21,8 +28,32 @@ def make_mesh(devices: Sequence | None = None) -> Mesh:
     return Mesh(np.asarray(devices), (_BATCH,), axis_types=(AxisType.Auto,))
 
 
+def leads() -> bool:
+    """Whether this process is the one of its job that speaks and writes."""
+    return jax.process_index() == 0
+
+
+def together(name: str) -> None:
+    """Waits until all processes of a job have come here.
+
+    **Arguments:**
+
+    - `name`: of the place, the same on all of them.
+    """
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
+def agreed(number: int) -> bool:
+    """Whether a number is the same on all processes, which must all ask."""
+    if jax.process_count() == 1:
+        return True
+    return bool((multihost_utils.process_allgather(np.asarray(number)) == number).all())
+
+
 def shard(tree: PyTree, mesh: Mesh | None) -> PyTree:
-    """Spreads the leading axis of every array over the mesh, inside and outside of `jax.jit`; no mesh, no change.
+    """Spreads the leading axis of every array over the mesh, inside and outside of `jax.jit`; no mesh, no change. Where
+    there are several processes, each brings the same whole array, and keeps its part.
 
     **Raises:** `ValueError` where a leading axis does not divide by the number of devices.
     """
@@ -39,3 +70,67 @@ def replicate(tree: PyTree, mesh: Mesh | None) -> PyTree:
     if mesh is None:
         return tree
     return eqx.filter_shard(tree, NamedSharding(mesh, PartitionSpec()))
+
+
+def shard_parameters(tree: PyTree, mesh: Mesh | None) -> PyTree:
+    """Spreads every large array over the mesh, along its longest axis that divides by the number of devices, and copies
+    the others: parameters and optimiser states that one device cannot hold. No mesh, no change."""
+    if mesh is None:
+        return tree
+
+    def place(leaf):
+        if not eqx.is_array(leaf):
+            return leaf
+        axes = [axis for axis in range(leaf.ndim) if leaf.shape[axis] % mesh.size == 0]
+        if leaf.size < _SMALL or not axes:
+            return replicate(leaf, mesh)
+        longest = max(axes, key=lambda axis: leaf.shape[axis])
+        spec = PartitionSpec(*(_BATCH if axis == longest else None for axis in range(leaf.ndim)))
+        return eqx.filter_shard(leaf, NamedSharding(mesh, spec))
+
+    return jax.tree.map(place, tree)
+
+
+def gather(tree: PyTree) -> PyTree:
+    """Every array whole, as NumPy's, on every process: what lies on the devices of others is fetched. All processes
+    must ask for it."""
+
+    def whole(leaf):
+        if not isinstance(leaf, jax.Array):
+            return leaf
+        if leaf.is_fully_addressable:
+            return np.asarray(leaf)
+        if leaf.is_fully_replicated:
+            return np.asarray(leaf.addressable_data(0))
+        return multihost_utils.process_allgather(leaf, tiled=True)
+
+    return jax.tree.map(whole, tree)
+
+
+def own(tree: PyTree) -> PyTree:
+    """What this process holds of arrays that are the same on all devices: arrays that it can go on with by itself.
+    Those of a single process, and traced ones, are left as they are."""
+
+    def local(leaf):
+        if isinstance(leaf, Tracer) or not isinstance(leaf, jax.Array) or leaf.is_fully_addressable:
+            return leaf
+        return leaf.addressable_data(0)
+
+    return jax.tree.map(local, tree)
+
+
+def on_each_device(function: Callable[..., PyTree], mesh: Mesh | None) -> Callable[..., PyTree]:
+    """A function of arrays whose leading axes are spread over the mesh, called on each device with its own part. What
+    is adaptive then takes on each device as many steps as its own part needs: under `jit` alone all devices would ask
+    each other at each step whether to go on. No mesh, no change.
+
+    **Arguments:**
+
+    - `function`: of pytrees of arrays with a common leading axis, to pytrees of the same kind, row by row.
+    - `mesh`: from [`entropax.parallel.make_mesh`][].
+    """
+    if mesh is None:
+        return function
+    spec = PartitionSpec(_BATCH)
+    # Diffrax's loops carry what does not vary over devices beside what does, which the check refuses.
+    return jax.shard_map(function, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)

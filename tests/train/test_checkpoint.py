@@ -16,6 +16,7 @@ import pytest
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from entropax.train import Checkpoints
+from entropax.train._checkpoint import Writer
 
 
 IDENTITY = {"noise_std": 1.0, "width": [64, 64], "optimiser": {"name": "adam", "learning_rate": 1e-3}}
@@ -210,6 +211,7 @@ PROGRAM = f"""
 import os, resource, signal, sys
 import jax.numpy as jnp
 from entropax.train import Checkpoints
+from entropax.train._checkpoint import Writer
 
 def state_of(value):
     return {{"params": jnp.full((16, 8), float(value)), "count": jnp.asarray(round(value))}}
@@ -308,3 +310,31 @@ def test_killed_before_a_step_of_writing(tmp_path, call):
     checkpoints.save(1, state_of(1))
     assert restore(checkpoints, state_of(0))[0] == 1
     assert [path.name for path in (tmp_path / "c").glob(".*")] == []
+
+
+def test_a_newer_format_is_refused(tmp_path):
+    checkpoints = Checkpoints(tmp_path, IDENTITY)
+    checkpoints.save(1, state_of(1))
+    record = newest(tmp_path) / "checkpoint.json"
+    record.write_text(record.read_text().replace('"format": 1', '"format": 7'))
+    with pytest.raises(ValueError, match="is of format 7, written by a newer Entropax; this one reads formats up to 1"):
+        checkpoints.restore(state_of(0))
+
+
+def test_a_writer_copies_what_it_writes(tmp_path):
+    # Buffers of a state are donated to the next step while the thread is at it.
+    state, double = state_of(3), jax.jit(lambda state: jax.tree.map(lambda leaf: 2 * leaf, state), donate_argnums=0)
+    checkpoints = Checkpoints(tmp_path, IDENTITY)
+    wanted = bits(state)
+    with Writer(checkpoints) as writer:
+        writer.save(1, state)
+        for _ in range(5):
+            state = double(state)
+        assert str(tmp_path) in writer.standing()
+    assert bits(restore(checkpoints, state_of(0))[1]) == wanted
+
+
+def test_what_a_writer_could_not_write_is_raised(tmp_path):
+    (tmp_path / "stranger").write_text("")
+    with pytest.raises(ValueError, match="is not a folder of checkpoints"), Writer(Checkpoints(tmp_path, {})) as writer:
+        writer.save(1, state_of(1))

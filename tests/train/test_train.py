@@ -1,5 +1,6 @@
 """Training: it learns what is known in closed form, resumes to the bit, and takes the same steps on any devices."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 import entropax as ex
 from entropax.train._fit import make_network
+from entropax.train._step import rows_of, run_chunk
 
 
 PROBLEM = ex.data.JointGaussian.random(jr.key(0), dim_x=3, dim_y=2, noise_std=0.7)
@@ -92,7 +94,7 @@ def test_the_average_is_debiased(getkey):
 def test_early_stopping_keeps_the_best(getkey):
     # Eight points and many steps: the network learns them by heart, and the held-out loss turns up.
     x, _ = PROBLEM.sample(getkey(), 40)
-    settings = ex.Settings(steps=2000, chunk=50, batch_size=32, learning_rate=5e-3, average=0.9, patience=4)
+    settings = ex.Settings(steps=2000, chunk=50, batch_size=32, learning_rate=5e-3, averages=(0.9,), patience=4)
     training = ex.fit_with_history(x, key=getkey(), width=64, depth=2, held_out=0.5, settings=settings)
     history = training.history
     assert history.step[-1] < 2000
@@ -109,11 +111,122 @@ def test_two_devices_take_the_same_steps_as_one(getkey):
     np.testing.assert_allclose(one.history.held_out, two.history.held_out, rtol=1e-5)
 
 
-def test_one_trace_for_all_chunks(getkey):
-    from entropax.train._train import _run_chunk
+def trained(key, **changes):
+    """The history of a small training on 200 samples."""
+    x, y = PROBLEM.sample(jr.key(1), 240)
+    settings = ex.Settings(**({"steps": 60, "batch_size": 64, "chunk": 20, "learning_rate": 2e-3} | changes))
+    return ex.fit_with_history(x, y, key=key, width=16, depth=1, settings=settings).history
 
+
+def test_parts_of_a_batch_are_as_good_as_the_whole(getkey):
+    key = getkey()
+    whole, parts = trained(key, steps=200, chunk=200), trained(key, steps=200, chunk=200, accumulate=4)
+    assert whole.loss != parts.loss
+    np.testing.assert_allclose(whole.held_out, parts.held_out, rtol=0.05)
+
+
+def test_the_best_of_several_averages_is_returned(getkey):
+    history = trained(getkey(), averages=(0.0, 0.9, 0.999))
+    assert history.by_average.shape == (3, 3)
+    np.testing.assert_array_equal(history.held_out, history.by_average.min(1))
+    # Each is what it would be without the others.
+    alone = [trained(jr.key(5), averages=(decay,)) for decay in (0.0, 0.9)]
+    both = trained(jr.key(5), averages=(0.0, 0.9))
+    for column, one in enumerate(alone):
+        np.testing.assert_allclose(both.by_average[:, column], one.held_out, rtol=1e-5)
+
+
+def small(x, y, **arguments):
+    """A training of a small network, by `ex.train` itself."""
+    net = make_network(x.astype(jnp.float32), y, (-9.0, 9.0), width=16, depth=1, key=jr.key(3))
+    scheme = ex.entropy_matching()
+    denoiser = ex.Neural(net, scheme.baseline, scheme.scale, ex.Standardising(jnp.zeros(3), jnp.ones(3)), (-9.0, 9.0))
+    return ex.train(denoiser, x, y, key=jr.key(4), settings=SMALL, **arguments)
+
+
+def test_a_transform_is_that_of_the_samples():
+    x, y = PROBLEM.sample(jr.key(1), 300)
+    held_out = x[:50], y[:50]
+    levels = jnp.round(10 * x[50:]).astype(jnp.int32)
+    scaled = small(levels / 10, y[50:], held_out=held_out)
+    found = small(
+        levels, y[50:], held_out=(10 * held_out[0], held_out[1]), transform=lambda key, x: x.astype(jnp.float32) / 10
+    )
+    np.testing.assert_allclose(found.history.loss, scaled.history.loss, rtol=1e-5)
+    np.testing.assert_allclose(found.history.held_out, scaled.history.held_out, rtol=1e-5)
+
+
+def test_divergence_names_the_step_its_samples_and_what_is_safe(tmp_path):
+    x, y = PROBLEM.sample(jr.key(1), 5_000)
+    held_out, bad = (x[:50], y[:50]), 2_345
+    checkpoints = ex.Checkpoints(tmp_path / "c", {})
+    with pytest.raises(ex.DivergenceError, match="The last good checkpoint is .*-step-[12]. A smaller") as caught:
+        small(x.at[bad].set(jnp.nan), y, held_out=held_out, checkpoints=checkpoints)
+    error = caught.value
+    # 20 to 60 steps of 64 samples meet one of 5 000 nearly every second time; the keys are such that it is after 20.
+    batches = [np.asarray(rows_of(jr.key(4), index, 5_000, SMALL)) for index in range(60)]
+    assert error.step == next(index for index, rows in enumerate(batches) if bad in rows) >= 20
+    np.testing.assert_array_equal(error.rows, batches[error.step])
+    assert f"at step {error.step}, whose batch has the 64 samples" in str(error)
+
+
+def test_lines_of_a_log_are_those_of_a_training_that_was_never_stopped(tmp_path):
+    x, y = PROBLEM.sample(jr.key(1), 300)
+
+    class Stop(Exception):
+        pass
+
+    def stop(step, denoiser):
+        if step == 40:
+            raise Stop
+
+    def run(name, **arguments):
+        folder = tmp_path / name
+        checkpoints = ex.Checkpoints(folder / "checkpoints", {})
+        small(
+            x,
+            y,
+            held_out=(x[:50], y[:50]),
+            checkpoints=checkpoints,
+            loggers=[ex.JSONLines(folder / "log.jsonl")],
+            **arguments,
+        )
+
+    def lines(name):
+        read = [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        return [{key: value for key, value in line.items() if not key.startswith(("s", "d"))} for line in read], [
+            line["step"] for line in read
+        ]
+
+    run("whole")
+    with pytest.raises(Stop):
+        run("stopped", observe=stop)
+    # What a process wrote after its last checkpoint, half a line of it.
+    with open(tmp_path / "stopped" / "log.jsonl", "a") as log:
+        log.write('{"step": 60, "los')
+    run("stopped")
+    assert lines("stopped") == lines("whole")
+    assert lines("whole")[1] == [20, 40, 60]
+
+
+def test_parameters_may_be_spread_over_devices():
+    x, y = PROBLEM.sample(jr.key(1), 300)
+    net = make_network(x, y, (-9.0, 9.0), width=128, depth=1, key=jr.key(3))
+    scheme = ex.entropy_matching()
+    denoiser = ex.Neural(net, scheme.baseline, scheme.scale, ex.Standardising(jnp.zeros(3), jnp.ones(3)), (-9.0, 9.0))
+    mesh, settings = ex.parallel.make_mesh(), ex.Settings(steps=20, batch_size=64, chunk=10)
+    whole, spread = (
+        ex.train(denoiser, x, y, held_out=(x, y), key=jr.key(4), settings=settings, mesh=mesh, placement=placement)
+        for placement in (ex.parallel.replicate, ex.parallel.shard_parameters)
+    )
+    np.testing.assert_allclose(spread.history.loss, whole.history.loss, rtol=1e-5)
+    arrays = [leaf for leaf in jax.tree.leaves(spread.denoiser) if isinstance(leaf, jax.Array)]
+    assert any(not leaf.sharding.is_fully_replicated for leaf in arrays)
+
+
+def test_one_trace_for_all_chunks(getkey):
     x, y = PROBLEM.sample(getkey(), 200)
-    compiled = _run_chunk._cached  # pyright: ignore[reportFunctionMemberAccess]
+    compiled = run_chunk._cached  # pyright: ignore[reportFunctionMemberAccess]
     before = compiled._cache_size()
     ex.fit(x, y, key=getkey(), width=12, depth=1, settings=SMALL)
     assert compiled._cache_size() - before == 1
@@ -168,7 +281,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, getkey):
 def test_a_loss_that_is_not_finite_stops_the_training(getkey):
     x, _ = PROBLEM.sample(getkey(), 200)
     settings = ex.Settings(steps=40, chunk=20, batch_size=16, learning_rate=1e30)
-    with pytest.raises(FloatingPointError, match="no longer finite between steps 0 and 20; a smaller `learning_rate`"):
+    with pytest.raises(FloatingPointError, match="not finite at step [12], .* A smaller `learning_rate`"):
         ex.fit(x, key=getkey(), width=8, depth=1, settings=settings)
 
 
@@ -184,3 +297,10 @@ def test_bad_samples_are_refused(getkey):
         ex.fit(x, key=getkey(), held_out=2.0)
     with pytest.raises(ValueError, match="`steps` must be positive; got 0"):
         ex.Settings(steps=0)
+    with pytest.raises(ValueError, match="`accumulate` must divide `batch_size`, 10; got 3"):
+        ex.Settings(batch_size=10, accumulate=3)
+    with pytest.raises(ValueError, match=r"`averages` must be decays, .* got \(1.0,\)"):
+        ex.Settings(averages=(1.0,))
+    settings = ex.Settings(batch_size=33)
+    with pytest.raises(ValueError, match="`batch_size` / `accumulate`, 33, must divide by the 2 devices"):
+        ex.fit(x, key=getkey(), settings=settings, mesh=ex.parallel.make_mesh())

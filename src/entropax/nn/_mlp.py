@@ -5,6 +5,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ._condition import AbstractCondition, Embedding
+from ._linear import affine, zero_linear
 from ._network import AbstractConditionalNetwork
 
 
@@ -42,8 +43,8 @@ class _Block(eqx.Module):
         self.modulation = eqx.nn.Linear(2 * _FEATURES, 2 * width, key=modulation_key)
 
     def __call__(self, h, features):
-        scale, shift = jnp.split(_affine(self.modulation, features), 2)
-        return h + _affine(self.linear, jax.nn.silu(h * (1 + scale) + shift))
+        scale, shift = jnp.split(affine(self.modulation, features), 2)
+        return h + affine(self.linear, jax.nn.silu(h * (1 + scale) + shift))
 
 
 class MLP(AbstractConditionalNetwork):
@@ -93,7 +94,7 @@ class MLP(AbstractConditionalNetwork):
         self.inputs = eqx.nn.Linear(inputs or dim, width, key=input_key)
         self.condition = condition
         self.blocks = [_Block(width, key=block_key) for block_key in block_keys]
-        self.output = _zero_linear(width, dim)
+        self.output = zero_linear(width, dim)
         self.linear = jnp.zeros((2, _KNOTS + 2, dim, width))
         self.log_snr_range = log_snr_range
 
@@ -108,23 +109,11 @@ class MLP(AbstractConditionalNetwork):
         contrast = contrast if isinstance(contrast, int) else contrast.astype(z.dtype)
         features = log_snr_features(log_snr)
         features = jnp.concatenate([features, contrast * features])
-        start = _affine(self.inputs, z) + vector.astype(z.dtype)
+        start = affine(self.inputs, z) + vector.astype(z.dtype)
         h = start
         for block in self.blocks:
             h = block(h, features)
         low, high = self.log_snr_range
         splines = _cubic_splines((_KNOTS - 1) * (log_snr - low) / (high - low))
         shared, difference = self.linear
-        return _affine(self.output, h) + splines @ ((shared + contrast * difference) @ start)
-
-
-def _zero_linear(width: int, dim: int) -> eqx.nn.Linear:
-    linear = eqx.nn.Linear(width, dim, key=jr.key(0))
-    return jax.tree.map(jnp.zeros_like, linear)
-
-
-def _affine(linear: eqx.nn.Linear, vector: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
-    # As `linear(vector)`, but mapped over a batch, and over conditions within it, the result has its axes in the order
-    # that the next layer wants them; `weight @ vector` would leave XLA to move them at each layer.
-    assert linear.bias is not None
-    return vector @ linear.weight.T + linear.bias
+        return affine(self.output, h) + splines @ ((shared + contrast * difference) @ start)

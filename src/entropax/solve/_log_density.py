@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jax.core import Tracer
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from ..denoiser import AbstractDenoiser, Equilibrium, noise, signal
+from ..parallel import on_each_device, replicate, shard
 from ..process import AbstractProcess
 from ._checks import check_samples, check_shape
 from ._divergence import AbstractDivergence, ExactDivergence
@@ -53,6 +55,7 @@ def log_density(
     rtol: float = 1e-6,
     atol: float = 1e-6,
     max_steps: int = 4096,
+    mesh: Mesh | None = None,
 ) -> LogDensity:
     r"""The log-density of a model by its probability flow, adaptive.
 
@@ -79,6 +82,8 @@ def log_density(
     - `solver`: any explicit Runge–Kutta solver of Diffrax that estimates its error.
     - `rtol`, `atol`: what the solve has to meet in state and log-density.
     - `max_steps`: after how many it gives up.
+    - `mesh`: the devices that the samples are spread over, from [`entropax.parallel.make_mesh`][]; none waits for
+        another's.
 
     **Returns:** a [`entropax.solve.LogDensity`][]; differentiable in samples and parameters.
 
@@ -98,10 +103,10 @@ def log_density(
     end = process.log_snr(jnp.asarray(process.T, x.dtype))
     low = jnp.maximum(end, max(denoiser.log_snr_range[0], _UNBOUNDED[0]))
     high = jnp.asarray(min(denoiser.log_snr_range[1], _UNBOUNDED[1]), x.dtype)
-    keys = jr.split(key, x.shape[0])
+    samples = shard((x, y, jr.split(key, x.shape[0])), mesh)
     controller = dfx.PIDController(rtol=rtol, atol=atol)
     value, truncation, remainder, steps, failed = _solve(
-        denoiser, (x, y, keys), low, high, divergence, solver, controller, max_steps
+        replicate(denoiser, mesh), samples, low, high, divergence, solver, controller, max_steps, mesh
     )
     message = (
         f"A flow did not meet `rtol` = {rtol}, `atol` = {atol} in `max_steps` = {max_steps}, or left all bounds: raise "
@@ -116,7 +121,7 @@ def log_density(
 
 
 @eqx.filter_jit
-def _solve(denoiser, samples, low, high, divergence, solver, controller, max_steps):
+def _solve(denoiser, samples, low, high, divergence, solver, controller, max_steps, mesh):
     def one(x, y, key):
         probes = divergence.probes(key, x)
         predict = lambda z, log_snr: check_shape(denoiser(z, log_snr, y), z)
@@ -150,7 +155,7 @@ def _solve(denoiser, samples, low, high, divergence, solver, controller, max_ste
         failed = (out.result != dfx.RESULTS.successful) | ~jnp.isfinite(value)
         return value, truncation, remainder, out.stats["num_steps"], failed
 
-    return jax.vmap(one)(*samples)
+    return on_each_device(jax.vmap(one), mesh)(*samples)
 
 
 def _beyond_equilibrium(predict, z, log_snr, divergence, probes):

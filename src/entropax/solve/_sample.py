@@ -9,7 +9,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from ..denoiser import AbstractDenoiser, noise
-from ..parallel import shard
+from ..parallel import on_each_device, replicate, shard
 from ..process import AbstractProcess
 from ..terms import GridBrownianPath, probability_flow, ProbabilityFlow, reverse, TimeReversed
 from ._checks import check_inputs, check_prediction
@@ -99,9 +99,9 @@ def decode(
 
     **Returns:**, **Raises:** as there; `ValueError` for churn without a key.
     """
-    terms, ts, latent, y = _begin(process, denoiser, latent, y, key, sampler)
+    terms, denoiser, ts, latent, y = _begin(process, denoiser, latent, y, key, sampler)
     # Of the sampler what is compiled; the rest are numbers that must not be part of it.
-    how = sampler.solver, sampler.controller, sampler.max_steps, sampler.time, sampler.finish
+    how = sampler.solver, sampler.controller, sampler.max_steps, sampler.mesh, sampler.time, sampler.finish
     end, failed, steps = _drawn(terms, denoiser, how, ts, latent, y)
     return Samples(_checked(end, failed, sampler, ts), _evaluations(sampler, steps), steps)
 
@@ -125,7 +125,7 @@ def trajectory(
     """
     if sampler.controller is not None:
         raise ValueError("`sampler` must have a fixed grid for a trajectory: leave its `controller` out.")
-    terms, ts, latent, y = _begin(process, denoiser, latent, y, key, sampler)
+    terms, denoiser, ts, latent, y = _begin(process, denoiser, latent, y, key, sampler)
     states = _path(terms, denoiser, sampler.solver, ts, latent / _scale(sampler.time, -ts[0]), y)
     states = _checked(states, ~jnp.all(jnp.isfinite(states)), sampler, ts)
     scales = jax.vmap(lambda t: _scale(sampler.time, -t))(ts)
@@ -164,32 +164,36 @@ def encode(
     check_inputs(denoiser, x, y)
     clock = sampler.time
     ts = sampler.times(process, denoiser)[::-1]
-    terms = probability_flow(clock, denoiser)
     x, y = shard((x, y), sampler.mesh)
+    clock, denoiser, ts = replicate((clock, denoiser, ts), sampler.mesh)
+    terms = probability_flow(clock, denoiser)
     start = x * clock.mean_factor(ts[0])
-    end, failed, _ = _solved(terms, denoiser, sampler.solver, sampler.controller, sampler.max_steps, ts, start, y)
+    solver, controller, max_steps, mesh = sampler.solver, sampler.controller, sampler.max_steps, sampler.mesh
+    end, failed, _ = _solved(terms, denoiser, solver, controller, max_steps, mesh, ts, start, y)
     return _checked(end, failed | ~jnp.all(jnp.isfinite(end)), sampler, ts) * _scale(clock, ts[-1])
 
 
 def _begin(process, denoiser, latent, y, key, sampler):
-    """Terms and times in the clock of the sampler, t = −s; the state and the conditions on their devices."""
+    """Terms, denoiser and times in the clock of the sampler, t = −s, and the state and the conditions, all on their
+    devices."""
     check_inputs(denoiser, latent, y)
-    clock = sampler.time
-    ts = -sampler.times(process, denoiser)
     latent, y = shard((latent, y), sampler.mesh)
+    # On all devices, those of other processes too.
+    fixed = sampler.time, denoiser, -sampler.times(process, denoiser), key, sampler.churn
+    clock, denoiser, ts, key, churn = replicate(fixed, sampler.mesh)
     if not sampler.noisy:
-        return dfx.ODETerm(TimeReversed(ProbabilityFlow(clock, denoiser), 0.0)), ts, latent, y
+        return dfx.ODETerm(TimeReversed(ProbabilityFlow(clock, denoiser), 0.0)), denoiser, ts, latent, y
     if key is None:
         raise ValueError("`key` is needed for a sampler with churn, which draws noise on its way.")
     # As an array it is a number to compiled code, which then serves every churn.
-    churn: Any = sampler.churn if callable(sampler.churn) else jnp.asarray(sampler.churn, latent.dtype)
+    churn: Any = churn if callable(churn) else jnp.asarray(churn, latent.dtype)
     if _on_grid(sampler.solver, sampler.controller):
         path = GridBrownianPath(ts, key, latent.shape)
     else:
         path = dfx.VirtualBrownianTree(
             ts[0], ts[-1], 1e-3 * (ts[-1] - ts[-2]), (1, *latent.shape[1:]), key, levy_area=dfx.SpaceTimeLevyArea
         )
-    return reverse(clock, denoiser, path, churn, start=0.0), ts, latent, y
+    return reverse(clock, denoiser, path, churn, start=0.0), denoiser, ts, latent, y
 
 
 def _on_grid(solver, controller):
@@ -200,9 +204,9 @@ def _on_grid(solver, controller):
 @eqx.filter_jit
 def _drawn(terms, denoiser, how, ts, latent, y):
     """All of a draw at once, because a call costs as much as a few evaluations of a small network."""
-    solver, controller, max_steps, clock, finish = how
+    solver, controller, max_steps, mesh, clock, finish = how
     x = latent / _scale(clock, -ts[0])
-    x, failed, steps = _solved(terms, denoiser, solver, controller, max_steps, ts, x, y)
+    x, failed, steps = _solved(terms, denoiser, solver, controller, max_steps, mesh, ts, x, y)
     s = -ts[-1]
     if finish is None:
         x = x / clock.mean_factor(s)
@@ -212,11 +216,12 @@ def _drawn(terms, denoiser, how, ts, latent, y):
 
 
 @eqx.filter_jit
-def _solved(terms, denoiser, solver, controller, max_steps, ts, x, y):
+def _solved(terms, denoiser, solver, controller, max_steps, mesh, ts, x, y):
     """The states at the end, whether the solver says that any failed, and how many steps each took."""
     check_prediction(denoiser, x, y)
     if not _on_grid(solver, controller):
-        return _each(terms, solver, dfx.StepTo(ts) if controller is None else controller, max_steps, ts, x, y)
+        steps = dfx.StepTo(ts) if controller is None else controller
+        return _each(terms, solver, steps, max_steps, mesh, ts, x, y)
     (end, _, failed), _ = jax.lax.scan(*_stepping(terms, solver, ts, x, y))
     return end, failed, jnp.full(x.shape[0], ts.size - 1)
 
@@ -247,7 +252,7 @@ def _stepping(terms, solver, ts, x, y):
     return jax.checkpoint(step, prevent_cse=False), start, (ts[:-1], ts[1:])
 
 
-def _each(terms, solver, controller, max_steps, ts, x, y):
+def _each(terms, solver, controller, max_steps, mesh, ts, x, y):
     """A solve for every sample, with steps and noise of its own."""
 
     def one(x, y, i):
@@ -270,7 +275,7 @@ def _each(terms, solver, controller, max_steps, ts, x, y):
         assert out.ys is not None
         return out.ys[0, 0], out.result != dfx.RESULTS.successful, out.stats["num_steps"]
 
-    end, failed, steps = jax.vmap(one)(x, y, jnp.arange(x.shape[0]))
+    end, failed, steps = on_each_device(jax.vmap(one), mesh)(x, y, jnp.arange(x.shape[0]))
     return end, jnp.any(failed), steps
 
 

@@ -1,5 +1,6 @@
 from ._checkpoint import Checkpoints as Checkpoints
 from ._fit import fit as fit, fit_with_history as fit_with_history, log_snr_range as log_snr_range
+from ._log import JSONLines as JSONLines, Logger as Logger, TensorBoard as TensorBoard
 from ._objective import (
     AbstractWeighting as AbstractWeighting,
     denoising_loss as denoising_loss,
@@ -7,4 +8,10 @@ from ._objective import (
     Likelihood as Likelihood,
     Unit as Unit,
 )
-from ._train import History as History, Settings as Settings, train as train, Training as Training
+from ._settings import Settings as Settings
+from ._train import (
+    DivergenceError as DivergenceError,
+    History as History,
+    train as train,
+    Training as Training,
+)

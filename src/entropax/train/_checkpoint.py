@@ -8,7 +8,8 @@ import pathlib
 import shutil
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -16,10 +17,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from ..parallel import gather, leads, together
+
 
 _IDENTITY = "identity.json"
 _RECORD = "checkpoint.json"
 _WRITING = ".writing"
+
+# Of what is written here; a later one may mean something else by the same names.
+_FORMAT = 1
 
 # How many checkpoints stay: one more than is needed, in case the newest turns out to be damaged.
 _KEEP = 2
@@ -62,7 +68,7 @@ class Checkpoints:
         if step < 0:
             raise ValueError(f"`step` must not be negative; got {step}.")
         identity = _plain(self.identity, "identity") | {"state": _shapes(state)}
-        record = {"step": step, "metadata": _plain(metadata, "metadata")}
+        record = {"format": _FORMAT, "step": step, "metadata": _plain(metadata, "metadata")}
         known = self._identity()
         if known is not None:
             self._must_equal(identity, known)
@@ -101,6 +107,10 @@ class Checkpoints:
         self._identity()
         return next(map(_step, self._newest_first()), None)
 
+    def newest(self) -> pathlib.Path | None:
+        """The folder of the newest checkpoint; `None` where there is none."""
+        return next(iter(self._newest_first()), None)
+
     def restore(self, like: PyTree) -> tuple[int, Any, dict[str, Any]] | None:
         """Reads the newest checkpoint whose files are those that were written.
 
@@ -112,8 +122,8 @@ class Checkpoints:
         **Returns:** the step, the state, to the bit, and the metadata; `None` where there is no checkpoint yet.
 
         **Raises:** `ValueError` where the folder holds something else, or checkpoints of another identity, which the
-        message sets side by side; or where every checkpoint is damaged. If an older one is sound, a warning names the
-        damaged one instead.
+        message sets side by side, or of a newer format; or where every checkpoint is damaged. If an older one is
+        sound, a warning names the damaged one instead.
         """
         known = self._identity()
         if known is None:
@@ -126,6 +136,11 @@ class Checkpoints:
             except (OSError, ValueError, KeyError) as error:
                 damage.append(f"{checkpoint} ({error})")
                 continue
+            if record.get("format", 1) > _FORMAT:
+                raise ValueError(
+                    f"{checkpoint} is of format {record['format']}, written by a newer Entropax; this one reads "
+                    f"formats up to {_FORMAT}. Update it, or name another `directory`."
+                )
             if damage:
                 warnings.warn(
                     f"Damaged: {', '.join(damage)}. Going on from the checkpoint before it, step {record['step']}.",
@@ -175,6 +190,67 @@ class Checkpoints:
             )
 
 
+class Writer:
+    """Writes the checkpoints of a training beside it: states are copied to the host, and a thread takes them to the
+    disk, one at a time. Of several processes the first writes.
+
+    **Arguments:**
+
+    - `checkpoints`: where to; nothing is written without.
+    """
+
+    def __init__(self, checkpoints: Checkpoints | None):
+        self._checkpoints = checkpoints
+        if checkpoints is not None:
+            # Here, and not in the thread: filters of warnings are those of all threads.
+            _orbax()
+        self._pool = ThreadPoolExecutor(1)
+        self._pending: Future | None = None
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        try:
+            self.wait()
+        finally:
+            self._pool.shutdown()
+        if kind is None and self._checkpoints is not None:
+            # So that no process looks for what the first has not written yet.
+            together("checkpoints")
+
+    def save(self, step: int, state: PyTree) -> None:
+        """Begins to write, once what was begun before is done.
+
+        **Raises:** `OSError` where that could not be written.
+        """
+        if self._checkpoints is None:
+            return
+        self.wait()
+        state = gather(state)
+        if leads():
+            # Copies: on a CPU they would be views of buffers that the next step writes to.
+            state = jax.tree.map(np.array, state)
+            self._pending = self._pool.submit(self._checkpoints.save, step, state)
+
+    def wait(self) -> None:
+        """Until what was begun is on the disk.
+
+        **Raises:** `OSError` where it could not be written.
+        """
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def standing(self) -> str:
+        """Which checkpoint is the last good one."""
+        self.wait()
+        if self._checkpoints is None:
+            return "There are no checkpoints."
+        newest = self._checkpoints.newest()
+        return "There is no checkpoint yet." if newest is None else f"The last good checkpoint is {newest}."
+
+
 def differences(here: Any, there: Any, name: str = "") -> list[str]:
     """The fields in which two JSON values differ, one line each."""
     if isinstance(here, dict) and isinstance(there, dict):
@@ -222,7 +298,7 @@ def _arrays(state: PyTree) -> dict[str, Any]:
 
 def _save_arrays(path: pathlib.Path, arrays: dict[str, Any]) -> None:
     if arrays:
-        with _orbax() as orbax, orbax.Checkpointer(orbax.StandardCheckpointHandler()) as checkpointer:
+        with _checkpointer() as (orbax, checkpointer):
             checkpointer.save(path, args=orbax.args.StandardSave(arrays))
 
 
@@ -238,7 +314,7 @@ def _restore_arrays(path: pathlib.Path, like: PyTree) -> PyTree:
     # Float64 arrays stay what they are, whether or not x64 is on when they are read.
     with jax.enable_x64(True):
         if arrays:
-            with _orbax() as orbax, orbax.Checkpointer(orbax.StandardCheckpointHandler()) as checkpointer:
+            with _checkpointer() as (orbax, checkpointer):
                 arrays = checkpointer.restore(path, args=orbax.args.StandardRestore(targets))
         places = iter(range(len(jax.tree.leaves(like))))
 
@@ -257,21 +333,33 @@ def _restore_arrays(path: pathlib.Path, like: PyTree) -> PyTree:
         return jax.tree.map(value, like)
 
 
-@contextlib.contextmanager
-def _orbax():
-    """Orbax, imported where it is needed, without the log of every error that it raises as well."""
+def _orbax() -> Any:
+    """Orbax, imported where it is first needed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         import orbax.checkpoint as orbax
 
-        # absl makes its logger on import, and not before.
-        logger = logging.getLogger("absl")
-        level = logger.level
-        logger.setLevel(logging.CRITICAL + 1)
-        try:
-            yield orbax
-        finally:
-            logger.setLevel(level)
+        return orbax
+
+
+@contextlib.contextmanager
+def _checkpointer() -> Iterator[tuple[Any, Any]]:
+    """Orbax and a checkpointer of this process alone, since states are brought together before they are written;
+    without the log of every error that it raises as well."""
+    orbax, index = _orbax(), jax.process_index()
+    alone = orbax.options.MultiprocessingOptions()
+    if jax.process_count() > 1:
+        alone = orbax.options.MultiprocessingOptions(index, {index}, f"process-{index}")
+    # absl makes its logger on import, and not before.
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        handler = orbax.StandardCheckpointHandler(multiprocessing_options=alone)
+        with orbax.Checkpointer(handler, multiprocessing_options=alone) as checkpointer:
+            yield orbax, checkpointer
+    finally:
+        logger.setLevel(level)
 
 
 def _digest(file: pathlib.Path) -> str:

@@ -10,7 +10,8 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from ..denoiser import entropy_matching, Neural, Parameterisation, Whitening
 from ..nn import LabelCondition, MLP, NoCondition, VectorCondition
 from ._checkpoint import Checkpoints
-from ._train import Settings, train, Training
+from ._settings import Settings
+from ._train import train, Training
 
 
 # How many units of λ the trained range reaches beyond the data's largest and smallest scale: there rates have fallen to

@@ -7,6 +7,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ..denoiser import AbstractDenoiser, diffuse
+from ..nn import with_dropout
 from ..process import AbstractProcess
 
 
@@ -69,6 +70,7 @@ def denoising_loss(
     key: PRNGKeyArray,
     weighting: AbstractWeighting = Likelihood(),
     unconditional: float = 0.5,
+    dropout: PRNGKeyArray | None = None,
 ) -> Float[Array, ""]:
     r"""One draw of the denoising objective, in nats,
 
@@ -84,6 +86,8 @@ def denoising_loss(
     - `key`: for noise levels and noise.
     - `weighting`: $w$.
     - `unconditional`: the share of the batch that is predicted without its condition.
+    - `dropout`: for the masks of [`entropax.nn.Dropout`][], each sample with its own, in training; `None` to leave
+        nothing out.
 
     **Returns:** the loss.
     """
@@ -95,12 +99,18 @@ def denoising_loss(
     log_snr = low + (high - low) * place / batch
     eps = jr.normal(noise_key, x.shape, x.dtype)
     z = jax.vmap(diffuse)(x, log_snr, eps)
+    masks = None if dropout is None else jr.split(dropout, batch)
+
+    def predict(z, log_snr, y, mask):
+        return (denoiser if mask is None else with_dropout(denoiser, mask))(z, log_snr, y)
+
     if y is None:
-        predictions = jax.vmap(denoiser)(z, log_snr)
+        predictions = jax.vmap(predict)(z, log_snr, None, masks)
     else:
         free = round(unconditional * batch)
-        alone = jax.vmap(lambda z, log_snr: denoiser(z, log_snr, None))(z[:free], log_snr[:free])
-        given = jax.vmap(denoiser)(z[free:], log_snr[free:], jax.tree.map(lambda leaf: leaf[free:], y))
+        first, rest = (lambda leaf: leaf[:free]), (lambda leaf: leaf[free:])
+        alone = jax.vmap(predict)(*jax.tree.map(first, (z, log_snr, None, masks)))
+        given = jax.vmap(predict)(*jax.tree.map(rest, (z, log_snr, y, masks)))
         predictions = jnp.concatenate([alone, given])
     errors = jnp.sum((predictions - eps) ** 2, axis=tuple(range(1, x.ndim)))
     return 0.5 * (high - low) * jnp.mean(jax.vmap(weighting)(log_snr) * errors)

@@ -1,29 +1,41 @@
-import functools as ft
-from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
-import optax
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 from tqdm import tqdm
 
 from ..denoiser import AbstractDenoiser
-from ..parallel import replicate, shard
-from ._checkpoint import Checkpoints
-from ._objective import AbstractWeighting, denoising_loss, Likelihood
+from ..parallel import agreed, gather, leads, replicate
+from ._checkpoint import Checkpoints, Writer
+from ._log import Clock, Logger, tell
+from ._settings import Settings
+from ._step import debiased, Fixed, rows_of, run_chunk, start, State, Transform
+
+
+# How many rows of a batch an error names.
+_NAMED = 8
 
 
 class History(eqx.Module):
-    """How a training went: losses in nats, one entry a chunk of steps."""
+    """How a training went: losses in nats, one entry a chunk of steps.
+
+    **Arguments:**
+
+    - `step`: the steps taken.
+    - `loss`: on the batches of the chunk.
+    - `held_out`: of the best of the averages of the weights.
+    - `by_average`: of each of them.
+    """
 
     step: Int[np.ndarray, " chunks"]
     loss: Float[np.ndarray, " chunks"]
     held_out: Float[np.ndarray, " chunks"]
+    by_average: Float[np.ndarray, "chunks averages"]
 
 
 _Denoiser = TypeVar("_Denoiser", bound=AbstractDenoiser)
@@ -36,196 +48,155 @@ class Training(eqx.Module, Generic[_Denoiser]):
     history: History
 
 
-class _State(NamedTuple):
-    params: PyTree
-    optimiser: PyTree
-    average: PyTree
-    best: PyTree
-    best_loss: Array
-    losses: Array
-    held_out: Array
-
-
-class Settings(eqx.Module):
-    r"""How a denoiser is trained.
+class DivergenceError(FloatingPointError):
+    """A loss or a gradient that is not finite.
 
     **Arguments:**
 
-    - `steps`, `batch_size`: the budget.
-    - `learning_rate`: the peak of a schedule that warms up over 200 steps and falls to zero as a cosine.
-    - `clip`: the global norm that gradients of the loss per dimension are clipped to.
-    - `weight_decay`: of AdamW.
-    - `average`: the decay of the exponential moving average of the weights, which is debiased.
-    - `weighting`: of the noise levels.
-    - `unconditional`: the share of each batch that is predicted without its condition.
-    - `chunk`: the steps of one jitted scan; held-out loss, progress and checkpoints come between chunks.
-    - `patience`: chunks without a better held-out loss after which training stops; `None` for never.
+    - `message`: what happened.
+    - `step`: the first step at which it did, from 0.
+    - `rows`: the samples of its batch.
     """
 
-    steps: int = 8_000
-    batch_size: int = 1024
-    learning_rate: float = 3e-3
-    clip: float = 1.0
-    weight_decay: float = 0.0
-    average: float = 0.998
-    weighting: AbstractWeighting = Likelihood()
-    unconditional: float = 0.5
-    chunk: int = 500
-    patience: int | None = None
+    def __init__(self, message: str, step: int, rows: Int[np.ndarray, " batch"]):
+        super().__init__(message)
+        self.step = step
+        self.rows = rows
 
-    def __check_init__(self):
-        for name in ("steps", "batch_size", "chunk"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be positive; got {getattr(self, name)}.")
 
-    def optimiser(self) -> optax.GradientTransformation:
-        """Clipped AdamW under the schedule."""
-        warmup = min(200, max(self.steps // 10, 1))
-        schedule = optax.warmup_cosine_decay_schedule(0.0, self.learning_rate, warmup, max(self.steps, warmup + 1))
-        return optax.chain(optax.clip_by_global_norm(self.clip), optax.adamw(schedule, weight_decay=self.weight_decay))
+def _unchanged(key: PRNGKeyArray, x: Array) -> Array:
+    del key
+    return x
 
 
 def train(
     denoiser: _Denoiser,
-    x: Float[Array, " batch *shape"],
+    x: Shaped[Array, " batch *shape"],
     y: PyTree | None = None,
     *,
     held_out: tuple[Array, PyTree | None],
     key: PRNGKeyArray,
     settings: Settings = Settings(),
+    transform: Transform = _unchanged,
     checkpoints: Checkpoints | None = None,
+    loggers: Sequence[Logger] = (),
     mesh: Mesh | None = None,
+    placement: Callable[[PyTree, Mesh | None], PyTree] = replicate,
     observe: Callable[[int, _Denoiser], None] | None = None,
 ) -> Training[_Denoiser]:
     r"""Trains a denoiser, with and without its condition at once.
 
     The data lie on the device; a chunk of steps is one jitted scan with donated buffers, so that the host is not heard
     from in between. Every draw is a function of `key` and the step: a training that is resumed from a checkpoint ends
-    with the bits of one that was never stopped, and one over several devices takes the same steps as over one.
+    with the bits of one that was never stopped, and one over several devices, or several processes, takes the same
+    steps as over one.
 
     **Arguments:**
 
     - `denoiser`: to start from; a [`entropax.Neural`][] or any other that has parameters.
-    - `x`, `y`: the samples and their conditions, or `None`.
+    - `x`, `y`: the samples and their conditions, or `None`; the same on every process.
     - `held_out`: samples and conditions that early stopping looks at.
     - `key`: all randomness.
     - `settings`: the budget, the optimiser, the weighting.
-    - `checkpoints`: where to save after each chunk, and to resume from.
+    - `transform`: what is made of a batch of `x` at each step, `transform(key, x) -> x`: noise that dequantises,
+        augmentation. Without it samples are taken as they are.
+    - `checkpoints`: where to save after each chunk, beside the training, and to resume from; a folder that all
+        processes see.
+    - `loggers`: what takes note of losses and speed after each chunk, such as [`entropax.JSONLines`][].
     - `mesh`: the devices that batches are spread over, from [`entropax.parallel.make_mesh`][].
-
-    - `observe`: called after each chunk with the steps taken and the denoiser with the averaged weights.
+    - `placement`: how parameters and optimiser states lie on them: [`entropax.parallel.replicate`][], or
+        [`entropax.parallel.shard_parameters`][] where they are too many for one device.
+    - `observe`: called after each chunk with the steps taken and the denoiser with the first of the averaged weights.
 
     **Returns:** the denoiser with the least held-out loss, and the history.
 
-    **Raises:** `FloatingPointError` where the loss is no longer finite; `ValueError` where a checkpoint does not belong
-    to this training or the batch does not divide over the mesh.
+    **Raises:** [`entropax.DivergenceError`][] where a loss or a gradient is not finite, with the step, the rows of
+    its batch and the last good checkpoint; `ValueError` where a checkpoint does not belong to this training or the
+    batch does not divide over the mesh.
     """
     params, static = eqx.partition(denoiser, eqx.is_inexact_array)
-    chunks = -(-settings.steps // settings.chunk)
-    blank = jnp.full(chunks, jnp.nan, x.dtype)
-    state = _State(
-        params=params,
-        optimiser=settings.optimiser().init(params),
-        average=jax.tree.map(jnp.zeros_like, params),
-        best=jax.tree.map(jnp.copy, params),
-        best_loss=jnp.asarray(jnp.inf, x.dtype),
-        losses=blank,
-        held_out=blank,
-    )
-    state, data, held_out = replicate((state, (x, y), held_out), mesh)
-    start = 0
-    if checkpoints is not None and (found := checkpoints.restore(state)) is not None:
-        start, state, _ = found
-    fixed = static, data, held_out, key, settings, mesh
+    dtype = jax.eval_shape(transform, key, x[:1]).dtype
+    parts = settings.batch_size // settings.accumulate
+    if mesh is not None and parts % mesh.size:
+        raise ValueError(f"`batch_size` / `accumulate`, {parts}, must divide by the {mesh.size} devices of the mesh.")
+    data, held_out = replicate(((x, y), held_out), mesh)
+    fixed = Fixed(static, data, held_out, key, settings, transform, mesh, placement)
     # Buffers are donated to the first chunk: none of them may be the caller's own.
-    state = jax.tree.map(jnp.copy, state)
+    state = jax.tree.map(jnp.copy, start(params, settings, dtype))
+    first, state = (0, state) if checkpoints is None else _resumed(checkpoints, state)
+    state = placement(state, mesh)
 
-    bar = tqdm(total=settings.steps, initial=start * settings.chunk, desc="Training", unit="step", disable=None)
-    with bar:
-        for chunk in range(start, chunks):
+    clock = Clock()
+    bar = tqdm(
+        total=settings.steps,
+        initial=first * settings.chunk,
+        desc="Training",
+        unit="step",
+        disable=None if leads() else True,
+    )
+    with bar, Writer(checkpoints) as writer:
+        for chunk in range(first, settings.chunks):
             steps = min(settings.chunk, settings.steps - chunk * settings.chunk)
-            state = _run_chunk(fixed, state, jnp.asarray(chunk), steps)
-            loss, held = float(state.losses[chunk]), float(state.held_out[chunk])
-            if not (np.isfinite(loss) and np.isfinite(held)):
-                raise FloatingPointError(
-                    f"The training loss is no longer finite between steps {chunk * settings.chunk} and "
-                    f"{chunk * settings.chunk + steps}; a smaller `learning_rate` may help."
-                )
+            taken = chunk * settings.chunk + steps
+            state = run_chunk(fixed, state, jnp.asarray(chunk), steps)
+            seen = gather((state.losses[chunk], state.held_out, state.diverged))
+            loss, held = float(seen[0]), seen[1][: chunk + 1]
+            _check(int(seen[2]), held, taken, fixed, writer)
+            scalars = {"loss": loss, "held_out": float(held[-1].min()), "learning_rate": _rate(settings, taken)}
+            scalars |= clock(steps * settings.batch_size)
             bar.update(steps)
-            bar.set_postfix(loss=f"{loss:.4g}", held_out=f"{held:.4g}")
-            if checkpoints is not None:
-                checkpoints.save(chunk + 1, state)
+            bar.set_postfix({name: f"{value:.4g}" for name, value in scalars.items() if name not in _QUIET})
+            tell(tuple(loggers), taken, scalars)
+            writer.save(chunk + 1, state)
             if observe is not None:
-                taken = chunk * settings.chunk + steps
-                observe(taken, eqx.combine(_debiased(state.average, taken, settings), static))
-            seen = np.asarray(state.held_out)[: chunk + 1]
-            if settings.patience is not None and chunk - int(np.nanargmin(seen)) >= settings.patience:
+                average = debiased(state.averages[0], taken, settings.averages[0])
+                observe(taken, eqx.combine(average, static))
+            if settings.patience is not None and chunk - int(held.min(1).argmin()) >= settings.patience:
                 break
 
-    done = ~np.isnan(np.asarray(state.losses))
-    ends = np.minimum((np.arange(chunks) + 1) * settings.chunk, settings.steps)
-    history = History(ends[done], np.asarray(state.losses)[done], np.asarray(state.held_out)[done])
+    losses, held = gather((state.losses, state.held_out))
+    done = ~np.isnan(losses)
+    ends = np.minimum((np.arange(settings.chunks) + 1) * settings.chunk, settings.steps)
+    history = History(ends[done], losses[done], held[done].min(1), held[done])
     return Training(eqx.combine(state.best, static), history)
 
 
-@eqx.filter_jit(donate="all-except-first")
-def _run_chunk(fixed, state: _State, chunk: Array, steps: int) -> _State:
-    static, data, held_out, key, settings, mesh = fixed
-    step_key, held_key = jr.split(key)
-    optimiser = settings.optimiser()
-    x, y = data
-    size = x[0].size
-    # Adam does not care about the scale of the loss, but clipping does: per dimension and unit of λ.
-    low, high = eqx.combine(state.params, static).log_snr_range
-    scale = 2 / (size * (high - low))
+# What the progress line leaves to the loggers.
+_QUIET = ("learning_rate", "seconds")
 
-    def loss_of(params, batch, key):
-        denoiser = eqx.combine(params, static)
-        return scale * denoising_loss(
-            denoiser, *batch, key=key, weighting=settings.weighting, unconditional=settings.unconditional
+
+def _resumed(checkpoints: Checkpoints, state: State) -> tuple[int, State]:
+    """The chunk to go on with, and the state that it begins with."""
+    # On the host, whatever devices it will lie on.
+    like = jax.tree.map(lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), state)
+    found = checkpoints.restore(like)
+    chunk = 0 if found is None else found[0]
+    if not agreed(chunk):
+        raise ValueError(
+            f"`checkpoints`: the processes of this job do not see the same in {checkpoints.directory}. Name a folder "
+            "that all of them share."
         )
-
-    def step(carry, index):
-        params, moments, average = carry
-        row_key, loss_key = jr.split(jr.fold_in(step_key, index))
-        rows = jr.randint(row_key, (settings.batch_size,), 0, x.shape[0])
-        batch = shard(jax.tree.map(lambda leaf: leaf[rows], (x, y)), mesh)
-        loss, gradients = jax.value_and_grad(loss_of)(params, batch, loss_key)
-        # Optax raises floats to an integer count, which strict promotion refuses.
-        with jax.numpy_dtype_promotion("standard"):
-            updates, moments = optimiser.update(gradients, moments, params)
-        params = optax.apply_updates(params, updates)
-        mix = lambda old, new: settings.average * old + (1 - settings.average) * new
-        return (params, moments, jax.tree.map(mix, average, params)), loss / scale
-
-    first = chunk * settings.chunk
-    carry = state.params, state.optimiser, state.average
-    (params, moments, average), losses = jax.lax.scan(step, carry, first + jnp.arange(steps))
-
-    current = _debiased(average, (first + steps).astype(x.dtype), settings)
-    held_loss = _held_out_loss(eqx.combine(current, static), held_out, held_key, settings)
-    better = held_loss < state.best_loss
-    return _State(
-        params=params,
-        optimiser=moments,
-        average=average,
-        best=jax.tree.map(ft.partial(jnp.where, better), current, state.best),
-        best_loss=jnp.where(better, held_loss, state.best_loss),
-        losses=state.losses.at[chunk].set(jnp.mean(losses)),
-        held_out=state.held_out.at[chunk].set(held_loss),
-    )
+    return chunk, state if found is None else jax.tree.map(jnp.array, found[1])
 
 
-def _debiased(average, taken, settings):
-    """The moving average without its start at zero."""
-    scale = 1 / (1 - settings.average**taken)
-    return jax.tree.map(lambda leaf: scale * leaf, average)
+def _rate(settings: Settings, step: int) -> float:
+    with jax.numpy_dtype_promotion("standard"):
+        return float(settings.schedule(step))
 
 
-def _held_out_loss(denoiser, held_out, key, settings, draws: int = 8):
-    # The same noise each time: what changes from chunk to chunk is the model.
-    x, y = held_out
-    one = lambda key: denoising_loss(
-        denoiser, x, y, key=key, weighting=settings.weighting, unconditional=settings.unconditional
-    )
-    return jnp.mean(jax.lax.map(one, jr.split(key, draws)))
+def _check(diverged: int, held: np.ndarray, taken: int, fixed: Fixed, writer: Writer) -> None:
+    """Whether the training may go on."""
+    if diverged >= 0:
+        rows = np.asarray(rows_of(fixed.key, diverged, fixed.data[0].shape[0], fixed.settings))
+        named = ", ".join(map(str, rows[:_NAMED])) + (", ..." if len(rows) > _NAMED else "")
+        raise DivergenceError(
+            f"The loss or its gradient is not finite at step {diverged}, whose batch has the {len(rows)} samples "
+            f"{named} (`rows` of this error has all). {writer.standing()} A smaller `learning_rate` may help.",
+            diverged,
+            rows,
+        )
+    if not np.isfinite(held[-1]).all():
+        raise FloatingPointError(
+            f"The held-out loss is not finite after step {taken}, while that of the batches is. {writer.standing()} "
+            "Look at the samples held out."
+        )

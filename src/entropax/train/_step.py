@@ -1,0 +1,190 @@
+import functools as ft
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import optax
+from jax.sharding import Mesh
+from jaxtyping import Array, Int, PRNGKeyArray, PyTree
+
+from ..parallel import shard
+from ._objective import denoising_loss
+from ._settings import Settings
+
+
+# What is made of a batch before the network sees it.
+Transform = Callable[[PRNGKeyArray, Array], Array]
+
+# Folded into keys of a step: for what is made of its batch, and for masks of dropout. Small numbers would give keys
+# that the step has too: of one key `split` and `fold_in` make the same ones.
+_TRANSFORM, _DROPOUT = 0x7AA5F, 0x0D120
+
+
+class State(NamedTuple):
+    """All that a training changes."""
+
+    params: PyTree
+    optimiser: PyTree
+    averages: tuple[PyTree, ...]
+    best: PyTree
+    best_loss: Array
+    losses: Array
+    held_out: Array
+    # The first step whose loss or gradient was not finite, -1 for none; nothing has changed since.
+    diverged: Array
+
+
+class Fixed(NamedTuple):
+    """All that it does not."""
+
+    static: PyTree
+    data: tuple[Array, PyTree | None]
+    held_out: tuple[Array, PyTree | None]
+    key: PRNGKeyArray
+    settings: Settings
+    transform: Transform
+    mesh: Mesh | None
+    placement: Callable[[PyTree, Mesh | None], PyTree]
+
+
+def start(params: PyTree, settings: Settings, dtype: Any) -> State:
+    """Before the first step."""
+    none = jnp.full((settings.chunks, len(settings.averages)), jnp.nan, dtype)
+    return State(
+        params=params,
+        optimiser=settings.optimiser().init(params),
+        averages=tuple(jax.tree.map(jnp.zeros_like, params) for _ in settings.averages),
+        best=jax.tree.map(jnp.copy, params),
+        best_loss=jnp.asarray(jnp.inf, dtype),
+        losses=none[:, 0],
+        held_out=none,
+        diverged=jnp.asarray(-1, jnp.int32),
+    )
+
+
+def rows_of(key: PRNGKeyArray, index: int | Array, num: int, settings: Settings) -> Int[Array, " batch"]:
+    """The rows of a step's batch: a function of the training's key and the step alone."""
+    row_key, _ = _keys(key, index)
+    return jr.randint(row_key, (settings.batch_size,), 0, num)
+
+
+@eqx.filter_jit(donate="all-except-first")
+def run_chunk(fixed: Fixed, state: State, chunk: Array, steps: int) -> State:
+    """So many steps, and the held-out loss after the last."""
+    settings = fixed.settings
+    optimiser = settings.optimiser()
+    first = chunk * settings.chunk
+
+    def step(carry, index):
+        params, moments, averages, diverged = carry
+        loss, gradients = _loss_and_gradient(fixed, params, index)
+        diverged = jnp.where((diverged < 0) & ~_finite(loss, gradients), index, diverged)
+        # Optax raises floats to an integer count, which strict promotion refuses.
+        with jax.numpy_dtype_promotion("standard"):
+            updates, new_moments = optimiser.update(gradients, moments, params)
+        new_params = optax.apply_updates(params, updates)
+        new_averages = tuple(
+            jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, average, new_params)
+            for decay, average in zip(settings.averages, averages)
+        )
+        old, new = (params, moments, averages), (new_params, new_moments, new_averages)
+        carry = jax.tree.map(ft.partial(jnp.where, diverged < 0), new, old)
+        return (*fixed.placement(carry, fixed.mesh), diverged), loss
+
+    carry = state.params, state.optimiser, state.averages, state.diverged
+    indices = first + jnp.arange(steps)
+    (params, moments, averages, diverged), losses = jax.lax.scan(step, carry, indices)
+
+    _, held_key = jr.split(fixed.key)
+    taken = (first + steps).astype(state.losses.dtype)
+    candidates = [debiased(average, taken, decay) for average, decay in zip(averages, settings.averages)]
+    held = jnp.stack([_held_out_loss(fixed, candidate, held_key) for candidate in candidates])
+    best, best_loss = state.best, state.best_loss
+    for candidate, loss in zip(candidates, held):
+        better = loss < best_loss
+        best = jax.tree.map(ft.partial(jnp.where, better), candidate, best)
+        best_loss = jnp.where(better, loss, best_loss)
+    return State(
+        params=params,
+        optimiser=moments,
+        averages=averages,
+        best=best,
+        best_loss=best_loss,
+        losses=state.losses.at[chunk].set(jnp.mean(losses)),
+        held_out=state.held_out.at[chunk].set(held),
+        diverged=diverged,
+    )
+
+
+def debiased(average: PyTree, taken: int | Array, decay: float) -> PyTree:
+    """A moving average without its start at zero."""
+    scale = 1 / (1 - decay**taken)
+    return jax.tree.map(lambda leaf: scale * leaf, average)
+
+
+def _keys(key, index):
+    step_key, _ = jr.split(key)
+    return jr.split(jr.fold_in(step_key, index))
+
+
+def _finite(loss, gradients):
+    of_leaf = jax.tree.map(lambda leaf: jnp.all(jnp.isfinite(leaf)), (loss, gradients))
+    return jax.tree.reduce(jnp.logical_and, of_leaf)
+
+
+def _loss_and_gradient(fixed: Fixed, params, index):
+    """Of one step's batch, the loss in nats."""
+    settings, (x, y) = fixed.settings, fixed.data
+    row_key, loss_key = _keys(fixed.key, index)
+    rows = rows_of(fixed.key, index, x.shape[0], settings)
+    low, high = eqx.combine(params, fixed.static).log_snr_range
+
+    def loss_of(params, batch, key):
+        x, y = batch
+        # Adam does not care about the scale of the loss, but clipping does: per dimension and unit of λ.
+        scale = 2 / (x[0].size * (high - low))
+        denoiser = eqx.combine(params, fixed.static)
+        loss = denoising_loss(
+            denoiser,
+            x,
+            y,
+            key=key,
+            weighting=settings.weighting,
+            unconditional=settings.unconditional,
+            dropout=jr.fold_in(key, _DROPOUT),
+        )
+        return scale * loss, loss
+
+    def of_part(rows, transform_key, loss_key):
+        x_rows, y_rows = shard(jax.tree.map(lambda leaf: leaf[rows], (x, y)), fixed.mesh)
+        batch = fixed.transform(transform_key, x_rows), y_rows
+        (_, loss), gradients = jax.value_and_grad(loss_of, has_aux=True)(params, batch, loss_key)
+        return loss, gradients
+
+    transform_key = jr.fold_in(row_key, _TRANSFORM)
+    if settings.accumulate == 1:
+        return of_part(rows, transform_key, loss_key)
+    parts = (
+        rows.reshape(settings.accumulate, -1),
+        *(jr.split(k, settings.accumulate) for k in (transform_key, loss_key)),
+    )
+    nothing = jax.tree.map(jnp.zeros_like, jax.eval_shape(of_part, *jax.tree.map(lambda leaf: leaf[0], parts)))
+    add = lambda total, part: (jax.tree.map(jnp.add, total, of_part(*part)), None)
+    total, _ = jax.lax.scan(add, nothing, parts)
+    return jax.tree.map(lambda leaf: leaf / settings.accumulate, total)
+
+
+def _held_out_loss(fixed: Fixed, params, key, draws: int = 8):
+    # The same noise each time: what changes from chunk to chunk is the model.
+    denoiser, settings, (x, y) = eqx.combine(params, fixed.static), fixed.settings, fixed.held_out
+
+    def one(key):
+        seen = fixed.transform(jr.fold_in(key, _TRANSFORM), x)
+        return denoising_loss(
+            denoiser, seen, y, key=key, weighting=settings.weighting, unconditional=settings.unconditional
+        )
+
+    return jnp.mean(jax.lax.map(one, jr.split(key, draws)))

@@ -1,0 +1,47 @@
+import os
+import pathlib
+
+import numpy as np
+
+
+# What may hold a pickle: loading one runs whatever program its author put there.
+_PICKLES = (".bin", ".ckpt", ".p", ".pkl", ".pickle", ".pt", ".pth", ".tar")
+
+
+def read_tensors(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """The tensors of a safetensors file, by name; those of half precision in float32.
+
+    **Arguments:**
+
+    - `path`: a file on this machine.
+
+    **Raises:** `ValueError` for any other kind of file, a pickle above all; `ImportError` where safetensors is not
+    installed.
+    """
+    file = pathlib.Path(path)
+    if file.suffix.lower() in _PICKLES:
+        raise ValueError(
+            f"`path` must name a .safetensors file; got {file.name}. A {file.suffix} file is a pickle, and to load a "
+            "pickle is to run what its author wrote. Convert it where you trust it, with PyTorch: "
+            "`safetensors.torch.save_file(torch.load(path, weights_only=True), 'weights.safetensors')`."
+        )
+    if file.suffix.lower() != ".safetensors":
+        raise ValueError(f"`path` must name a .safetensors file; got {file.name}.")
+    if not file.is_file():
+        raise ValueError(f"`path` must name a file on this machine; there is none at {file}.")
+    try:
+        from safetensors import safe_open, SafetensorError
+    except ImportError as error:
+        raise ImportError(
+            "Weights are read with the package safetensors: `pip install 'entropax[weights]'`."
+        ) from error
+    try:
+        with safe_open(file, framework="numpy") as content:
+            return {name: _float32(content.get_tensor(name)) for name in content.keys()}
+    except SafetensorError as error:
+        raise ValueError(f"`path` does not hold a safetensors file: {file} ({error}).") from error
+
+
+def _float32(tensor):
+    # float64, if anyone has it, is rounded: networks are in float32.
+    return tensor.astype(np.float32) if tensor.dtype.kind == "f" or tensor.dtype.name == "bfloat16" else tensor
