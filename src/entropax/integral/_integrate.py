@@ -13,7 +13,7 @@ from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
 from ..denoiser import AbstractDenoiser, diffuse
-from ..parallel import own, replicate, shard
+from ..parallel import leads, own, replicate, shard
 from ._estimate import Estimate, Profile, standard_error
 from ._integrands import AbstractIntegrand, check_prediction, PerCoordinate
 from ._nodes import AbstractNodes, Draw, Piecewise, Stratified
@@ -118,7 +118,8 @@ def integrate(
     denoisers, uses = _distinct(rates)
     fixed = replicate((tuple(rates), denoisers), integrator.mesh)
     parts, sums = [], []
-    for index in tqdm(range(chunks), "Integrating", unit="chunk", leave=False, delay=_PATIENCE, disable=None):
+    quiet = None if leads() else True
+    for index in tqdm(range(chunks), "Integrating", unit="chunk", leave=False, delay=_PATIENCE, disable=quiet):
         samples = _slice(x, y, index, size, integrator.mesh)
         part, new = own(_evaluate_chunk(*fixed, uses, samples, jr.fold_in(key, index), low, high, integrator, tails))
         parts.append(part)
