@@ -142,7 +142,9 @@ def test_checkpoints_of_another_training_or_damaged(interrupted, capsys, tmp_pat
 def test_labels_that_tell_nothing(tmp_path, capsys, monkeypatch):
     # The exact denoiser in the network's place: what is left in the numbers are their error bars.
     def fit(x, y, **settings):
-        return ex.Training(ex.Gaussian.fit(x), History(np.array([7]), np.array([2.0]), np.array([2.0])))
+        return ex.Training(
+            ex.Gaussian.fit(x), History(np.array([7]), np.array([2.0]), np.array([2.0]), np.array([[2.0]]))
+        )
 
     monkeypatch.setattr("entropax.cli._measurement.fit_with_history", fit)
     monkeypatch.setenv("COLUMNS", "120")
@@ -172,7 +174,7 @@ def test_labels_that_tell_nothing(tmp_path, capsys, monkeypatch):
 @pytest.fixture
 def no_model(monkeypatch):
     """What samples alone tell, without the wait for the model."""
-    history = History(np.array([1]), np.array([1.0]), np.array([1.0]))
+    history = History(np.array([1]), np.array([1.0]), np.array([1.0]), np.array([[1.0]]))
     measured = Measurement({"neural_entropy": estimate(0.5, 0.01)}, {}, None, history, {})
     monkeypatch.setattr("entropax.cli._measure.measure", lambda *shares, **settings: measured)
 
@@ -372,7 +374,7 @@ def estimate(value, stderr):
 
 def test_guard_rails_are_printed_and_written(tmp_path, capsys, monkeypatch):
     by_method = {"orthogonal": estimate(0.9, 0.01), "loss_gap": estimate(-0.3, 0.02), "posterior": estimate(0.6, 0.01)}
-    history = History(np.array([1]), np.array([1.0]), np.array([1.0]))
+    history = History(np.array([1]), np.array([1.0]), np.array([1.0]), np.array([[1.0]]))
     budget = {name: {"samples": 1, "seconds": 1.0} for name in ("training", "evaluation")}
     measured = Measurement({"neural_entropy": estimate(0.5, 0.01)}, by_method, math.log(2), history, budget)
 

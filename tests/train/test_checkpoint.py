@@ -16,7 +16,7 @@ import pytest
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from entropax.train import Checkpoints
-from entropax.train._checkpoint import Writer
+from entropax.train._writer import Writer
 
 
 IDENTITY = {"noise_std": 1.0, "width": [64, 64], "optimiser": {"name": "adam", "learning_rate": 1e-3}}
@@ -211,7 +211,7 @@ PROGRAM = f"""
 import os, resource, signal, sys
 import jax.numpy as jnp
 from entropax.train import Checkpoints
-from entropax.train._checkpoint import Writer
+from entropax.train._writer import Writer
 
 def state_of(value):
     return {{"params": jnp.full((16, 8), float(value)), "count": jnp.asarray(round(value))}}

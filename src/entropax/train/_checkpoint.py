@@ -9,15 +9,12 @@ import shutil
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
-
-from ..parallel import gather, leads, together
 
 
 _IDENTITY = "identity.json"
@@ -190,67 +187,6 @@ class Checkpoints:
             )
 
 
-class Writer:
-    """Writes the checkpoints of a training beside it: states are copied to the host, and a thread takes them to the
-    disk, one at a time. Of several processes the first writes.
-
-    **Arguments:**
-
-    - `checkpoints`: where to; nothing is written without.
-    """
-
-    def __init__(self, checkpoints: Checkpoints | None):
-        self._checkpoints = checkpoints
-        if checkpoints is not None:
-            # Here, and not in the thread: filters of warnings are those of all threads.
-            _orbax()
-        self._pool = ThreadPoolExecutor(1)
-        self._pending: Future | None = None
-
-    def __enter__(self) -> "Writer":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        try:
-            self.wait()
-        finally:
-            self._pool.shutdown()
-        if kind is None and self._checkpoints is not None:
-            # So that no process looks for what the first has not written yet.
-            together("checkpoints")
-
-    def save(self, step: int, state: PyTree) -> None:
-        """Begins to write, once what was begun before is done.
-
-        **Raises:** `OSError` where that could not be written.
-        """
-        if self._checkpoints is None:
-            return
-        self.wait()
-        state = gather(state)
-        if leads():
-            # Copies: on a CPU they would be views of buffers that the next step writes to.
-            state = jax.tree.map(np.array, state)
-            self._pending = self._pool.submit(self._checkpoints.save, step, state)
-
-    def wait(self) -> None:
-        """Until what was begun is on the disk.
-
-        **Raises:** `OSError` where it could not be written.
-        """
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.result()
-
-    def standing(self) -> str:
-        """Which checkpoint is the last good one."""
-        self.wait()
-        if self._checkpoints is None:
-            return "There are no checkpoints."
-        newest = self._checkpoints.newest()
-        return "There is no checkpoint yet." if newest is None else f"The last good checkpoint is {newest}."
-
-
 def differences(here: Any, there: Any, name: str = "") -> list[str]:
     """The fields in which two JSON values differ, one line each."""
     if isinstance(here, dict) and isinstance(there, dict):
@@ -333,7 +269,7 @@ def _restore_arrays(path: pathlib.Path, like: PyTree) -> PyTree:
         return jax.tree.map(value, like)
 
 
-def _orbax() -> Any:
+def import_orbax() -> Any:
     """Orbax, imported where it is first needed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -346,7 +282,7 @@ def _orbax() -> Any:
 def _checkpointer() -> Iterator[tuple[Any, Any]]:
     """Orbax and a checkpointer of this process alone, since states are brought together before they are written;
     without the log of every error that it raises as well."""
-    orbax, index = _orbax(), jax.process_index()
+    orbax, index = import_orbax(), jax.process_index()
     alone = orbax.options.MultiprocessingOptions()
     if jax.process_count() > 1:
         alone = orbax.options.MultiprocessingOptions(index, {index}, f"process-{index}")

@@ -11,10 +11,11 @@ from tqdm import tqdm
 
 from ..denoiser import AbstractDenoiser
 from ..parallel import agreed, gather, leads, replicate
-from ._checkpoint import Checkpoints, Writer
+from ._checkpoint import Checkpoints
 from ._log import Clock, Logger, tell
 from ._settings import Settings
 from ._step import debiased, Fixed, rows_of, run_chunk, start, State, Transform
+from ._writer import Writer
 
 
 # How many rows of a batch an error names.
