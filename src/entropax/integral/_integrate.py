@@ -116,12 +116,14 @@ def integrate(
 
     size, chunks = _chunk_size(batch, integrator)
     denoisers, uses = _distinct(rates)
-    fixed = replicate((tuple(rates), denoisers), integrator.mesh)
+    fixed, networks = replicate((tuple(rates), denoisers), integrator.mesh)
     parts, sums = [], []
     quiet = None if leads() else True
     for index in tqdm(range(chunks), "Integrating", unit="chunk", leave=False, delay=_PATIENCE, disable=quiet):
         samples = _slice(x, y, index, size, integrator.mesh)
-        part, new = own(_evaluate_chunk(*fixed, uses, samples, jr.fold_in(key, index), low, high, integrator, tails))
+        part, new = own(
+            _evaluate_chunk(fixed, networks, uses, samples, jr.fold_in(key, index), low, high, integrator, tails)
+        )
         parts.append(part)
         sums = jax.tree.map(jnp.add, sums, new) if sums else new
 

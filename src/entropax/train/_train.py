@@ -182,7 +182,7 @@ def _resumed(checkpoints: Checkpoints, state: State) -> tuple[int, State]:
 
 def _rate(settings: Settings, step: int) -> float:
     with jax.numpy_dtype_promotion("standard"):
-        return float(settings.schedule(step))
+        return float(jnp.asarray(settings.schedule(step)))
 
 
 def _check(diverged: int, held: np.ndarray, taken: int, fixed: Fixed, writer: Writer) -> None:
