@@ -34,6 +34,7 @@ from .denoiser import (
     GridPosterior as GridPosterior,
     Guided as Guided,
     HardRounding as HardRounding,
+    Histogram as Histogram,
     Interval as Interval,
     LearnedProduct as LearnedProduct,
     Neural as Neural,

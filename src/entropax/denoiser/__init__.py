@@ -28,6 +28,7 @@ from ._guided import (
     Guided as Guided,
     Rescaled as Rescaled,
 )
+from ._histogram import Histogram as Histogram
 from ._inputs import FourierFeatures as FourierFeatures, Standardising as Standardising, Whitening as Whitening
 from ._mixture import Empirical as Empirical, GaussianMixture as GaussianMixture
 from ._neural import (

@@ -1,0 +1,81 @@
+"""Densities that are constant in bins: their denoiser by quadrature, their likelihood in closed form."""
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+import entropax as ex
+
+
+PROBABILITIES = np.array([0.6, 0.0, 0.05, 0.35])
+ONE = ex.Histogram(-1.0, 1.0, np.log(np.maximum(PROBABILITIES, 1e-30))[None])
+FINE = ex.Histogram(-1.0, 1.0, jr.normal(jr.key(0), (3, 256)))
+
+
+def density(histogram, coordinate, x):
+    levels = histogram.log_probabilities.shape[-1]
+    p = np.exp(np.asarray(histogram.log_probabilities[coordinate], np.float64))
+    return p[np.clip(((x + 1) / 2 * levels).astype(int), 0, levels - 1)] * levels / 2
+
+
+def by_quadrature(histogram, coordinate, z, log_snr):
+    """The posterior mean of the noise, in float64 on a grid that is fine where the posterior is."""
+    a = 1 / (1 + np.exp(-log_snr))
+    centre, std = z / np.sqrt(a), np.exp(-log_snr / 2)
+    # The middle of equal cells: no node on an edge of a bin.
+    cells = 2**19
+    low, high = max(-1.0, centre - 12 * std), min(1.0, centre + 12 * std)
+    x = low + (high - low) * (np.arange(cells) + 0.5) / cells
+    t = (x - centre) / std
+    weight = density(histogram, coordinate, x) * np.exp(-0.5 * t**2)
+    return -(weight * t).sum() / weight.sum()
+
+
+@pytest.mark.parametrize("histogram", (ONE, FINE), ids=("four bins", "256 bins"))
+@pytest.mark.parametrize("log_snr", (-9.0, -2.0, 1.5, 6.0, 7.9, 8.5, 12.0, 16.0))
+def test_is_the_posterior_mean(histogram, log_snr):
+    a = jax.nn.sigmoid(log_snr)
+    # The data, their noise, and one state that is as far outside as noise ever takes it.
+    x, noise = np.array([-0.93, 0.72, -0.99, 0.999]), np.array([0.3, -1.2, 2.0, 4.0])
+    states = np.asarray(jnp.sqrt(a) * x + jnp.sqrt(1 - a) * noise, np.float64)
+    dim = histogram.log_probabilities.shape[0]
+    predict = jax.jit(lambda z: histogram(jnp.full(dim, z, jnp.float32), jnp.asarray(log_snr, jnp.float32)))
+    for z in states:
+        wanted = [by_quadrature(histogram, k, np.float64(np.float32(z)), log_snr) for k in range(dim)]
+        # A float32 state is known to 1e-7 of itself, in units of the noise.
+        accuracy = 1e-4 + 2e-7 * np.exp(log_snr / 2)
+        np.testing.assert_allclose(predict(z), wanted, rtol=1e-4, atol=accuracy)
+
+
+def test_far_outside_of_all_bins_it_points_back():
+    (found,) = ONE(jnp.array([3.0]), jnp.asarray(10.0))
+    # Noise of 0.0067: the nearest edge is 297 standard deviations away.
+    np.testing.assert_allclose(found, (3.0 / np.sqrt(1 / (1 + np.exp(-10))) - 1) * np.exp(5), rtol=1e-3)
+
+
+def test_the_likelihood_is_that_of_the_bins():
+    law = ex.Histogram(-1.0, 1.0, jr.normal(jr.key(0), (3, 16)))
+    bins = jr.categorical(jr.key(1), law.log_probabilities, shape=(1_024, 3))
+    x = (bins.astype(float) + jr.uniform(jr.key(2), bins.shape)) / 8 - 1
+    log_density = jax.vmap(law.log_density)(x)
+    p = np.exp(np.asarray(law.log_probabilities, np.float64))
+    entropy = -(p * np.log(p)).sum() - 3 * np.log(8)
+    np.testing.assert_allclose(-log_density.mean(), entropy, atol=4 * log_density.std() / 32)
+    integrator = ex.Integrator(nodes=ex.Stratified(32), log_snr_range=(-9.0, 20.0))
+    found = ex.nll(law, x, key=jr.key(3), integrator=integrator, baseline=ex.Gaussian.fit(x))
+    assert abs(found.value + log_density.mean()) < 4 * found.stderr_nodes + 0.02
+    assert law.log_density(jnp.array([0.0, 0.0, 1.001])) == -np.inf
+    np.testing.assert_allclose(law.log_density(jnp.ones(3)), law.log_density(jnp.full(3, 0.9999)), rtol=1e-6)
+
+
+def test_fitted_probabilities_are_frequencies_drawn_to_those_of_all():
+    x = np.array([[-0.9, 0.9], [-0.8, 0.1], [-0.7, 0.2]])
+    found = np.exp(ex.Histogram.fit(x, low=-1.0, high=1.0, bins=2, strength=2.0).log_probabilities)
+    pooled = np.array([3.5, 3.5]) / 7
+    np.testing.assert_allclose(found, (np.array([[3, 0], [0, 3]]) + 2 * pooled) / 5, rtol=1e-6)
+    with pytest.raises(ValueError, match="`x` must lie from `low` to `high`, 0.0 to 1.0; it holds -0.9 to 0.9"):
+        ex.Histogram.fit(x, low=0.0, high=1.0, bins=2)
+    with pytest.raises(ValueError, match="`low` must be less than `high`"):
+        ex.Histogram(1.0, 1.0, np.zeros((1, 2)))
