@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-import program
 import pytest
 
 import entropax as ex
+import tests.parallel.program as program
 from entropax._processes import Job, told
 from entropax.integral._integrate import _distinct, _evaluate_chunk, _slice
 from entropax.solve._log_density import _solve

@@ -15,7 +15,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_rows import killed_until_done
 
 import entropax as ex
 from runs import _yardstick, sweep as program
@@ -25,6 +24,7 @@ from runs._rows import read
 from runs._settings import Plan, Setting
 from runs._sweep import Config, draw, Sweep
 from runs._yardstick import strong_error, TIGHT, Yardstick
+from tests.runs.test_rows import killed_until_done
 
 
 ROOT = pathlib.Path(__file__).parents[2]
