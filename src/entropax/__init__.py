@@ -20,6 +20,7 @@ from .denoiser import (
     Conditioned as Conditioned,
     denoised_mean as denoised_mean,
     diffuse as diffuse,
+    Diffused as Diffused,
     Empirical as Empirical,
     Ensemble as Ensemble,
     entropy_field as entropy_field,

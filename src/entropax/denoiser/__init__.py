@@ -8,6 +8,7 @@ from ._base import (
     Unconditional as Unconditional,
     Zero as Zero,
 )
+from ._diffused import Diffused as Diffused
 from ._discrete import (
     Grid as Grid,
     GridPosterior as GridPosterior,
