@@ -1,3 +1,5 @@
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -96,39 +98,38 @@ class Histogram(AbstractDenoiser):
         bins = self.log_probabilities.shape[-1]
         # Not `noise / signal`, which two roundings would make less exact.
         scale = jnp.exp(-0.5 * log_snr)
-        edges = jnp.asarray(np.linspace(self.low, self.high, bins + 1), z.dtype)
-        t = (edges - z[..., None] / signal(log_snr)) / scale
+        centre = z / signal(log_snr)
+        middles = jnp.asarray(self.low + (np.arange(bins) + 0.5) * (self.high - self.low) / bins, z.dtype)
         width = jnp.asarray((self.high - self.low) / bins, z.dtype) / scale
-        narrow = width < _NARROW
-        log_mass, mean = jax.tree.map(
-            lambda series, exact: jnp.where(narrow, series, exact), _narrow(t, width), _wide(t, width)
+        mass, moment = _of_bins((middles - centre[..., None]) / scale, width)
+        probabilities = jnp.exp(self.log_probabilities)
+        # On a CPU many times as fast as the sum of a product.
+        mass, moment = (
+            jnp.einsum("...b,...b->...", probabilities, of_bins, precision="highest") for of_bins in (mass, moment)
         )
-        return -jnp.sum(jax.nn.softmax(self.log_probabilities + log_mass) * mean, -1)
+        # Farther from all bins than float32 has digits for, all of the mass is at the nearest edge.
+        edge = (jnp.clip(centre, self.low, self.high) - centre) / scale
+        return -jnp.where(mass < _LEAST, edge, moment / jnp.maximum(mass, _LEAST))
 
 
-def _narrow(t, width):
-    r"""Of each bin, $\log \int\varphi\,\mathrm{d}t$ but for a constant, and the mean of $t$ in it, to fourth order."""
-    middle = 0.5 * (t[..., 1:] + t[..., :-1])
-    square = middle**2
-    step = width**2 / 24
-    mass = 1 + step * (square - 1)
-    return -0.5 * square + jnp.log(jnp.maximum(mass, 0.5)), middle * (1 - 2 * step / jnp.maximum(mass, 0.5))
+def _of_bins(middle, width):
+    r"""$\int\varphi\,\mathrm{d}t$ and $\int t\varphi\,\mathrm{d}t$ over bins of a width around their middles."""
+    near, far = jnp.abs(middle) - 0.5 * width, jnp.abs(middle) + 0.5 * width
+    # By the normal distribution's tails, the one that is the smaller.
+    wide = 0.5 * (jax.lax.erfc(near / _SQRT_2) - jax.lax.erfc(far / _SQRT_2))
+    # By a series to fourth order.
+    step, density = width**2 / 24, _density(middle)
+    series = density * width * (1 + step * (middle**2 - 1))
+    first = jnp.sign(middle) * (_density(near) - _density(far))
+    narrow = width < _NARROW
+    return (
+        jnp.where(narrow, series, wide),
+        jnp.where(narrow, middle * (series - 2 * step * width * density), first),
+    )
 
 
-def _wide(t, width):
-    """The same, by the normal distribution's tails, each from its own side."""
-    first, last = t[..., :-1], t[..., 1:]
-    tails = jax.scipy.special.ndtr(-jnp.abs(t))
-    around = (first < 0) & (last > 0)
-    mass = jnp.where(around, 1 - tails[..., 1:] - tails[..., :-1], jnp.abs(jnp.diff(tails)))
-    nearest = jnp.minimum(jnp.abs(first), jnp.abs(last))
-    far = mass < _LEAST
-    # So far off, all of a bin's mass is at its nearer edge.
-    beyond = jnp.maximum(nearest, 1.0)
-    log_mass = jnp.where(far, -0.5 * beyond**2 - jnp.log(beyond), jnp.log(jnp.maximum(mass, _LEAST)) + _HALF_LOG_2PI)
-    density = jnp.exp(-0.5 * t**2 - _HALF_LOG_2PI)
-    mean = (density[..., :-1] - density[..., 1:]) / jnp.maximum(mass, _LEAST)
-    return log_mass, jnp.where(far, jnp.sign(first + last) * (beyond + 1 / beyond), mean)
+def _density(t):
+    return jnp.exp(-0.5 * t**2 - 0.5 * math.log(2 * math.pi))
 
 
-_HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
+_SQRT_2 = math.sqrt(2)

@@ -1,0 +1,157 @@
+"""Images to learn from and to measure on, and the networks that runs train on them."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+
+import entropax as ex
+from entropax.data import images
+
+
+DataName = Literal["digits", "mnist5k", "mnist", "cifar10"]
+
+CLASSES = 10
+
+# From where the data are all but noise to where a pixel's noise is half of what dequantisation added to it: there each
+# pixel is known by itself, and the histogram takes over.
+_LEAST_LOG_SNR = -9.0
+
+# What the histogram takes: from noise without data to noise of 4e-6.
+_WIDEST = (-16.0, 24.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """How a network is trained.
+
+    **Arguments:**
+
+    - `steps`, `batch_size`, `learning_rate`, `accumulate`: as [`entropax.Settings`][].
+    - `averages`: of the weights.
+    - `dropout`: of the network.
+    - `flip`, `shift`: as [`entropax.data.images.augment`][].
+    - `precision`: in which the network computes.
+    """
+
+    steps: int = 6_000
+    batch_size: int = 128
+    learning_rate: float = 2e-3
+    accumulate: int = 1
+    averages: tuple[float, ...] = (0.99, 0.999)
+    dropout: float = 0.1
+    flip: float = 0.0
+    shift: int = 0
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Images to train on, to stop early by, and to measure on."""
+
+    train: images.Images
+    held_out: images.Images
+    test: images.Images
+
+
+def load(data: DataName) -> Split:
+    """The images of a data set. Where no test set comes with it, a fifth of them, the same ones each time."""
+    if data in ("mnist", "cifar10"):
+        read = images.mnist if data == "mnist" else images.cifar10
+        learn, test = read("train"), read("test")
+    else:
+        every = images.digits() if data == "digits" else images.mnist5k()
+        # MNIST's come sorted by their labels; the digits' writers follow one another, and some write in one part only.
+        order = np.arange(len(every)) if data == "digits" else np.random.default_rng(0).permutation(len(every))
+        cut = 4 * len(every) // 5
+        learn, test = every[order[:cut]], every[order[cut:]]
+    order = np.random.default_rng(1).permutation(len(learn))
+    kept = len(learn) // 10
+    return Split(learn[order[kept:]], learn[order[:kept]], test)
+
+
+def marginals(split: Split) -> ex.Histogram:
+    """The product of the dequantised pixels' marginals."""
+    train = split.train
+    # The middle of its bin does for a pixel.
+    middles = (np.asarray(train.pixels, np.float64) + 0.5) * train.bin_width - 1
+    return ex.Histogram.fit(middles, low=-1.0, high=1.0, bins=train.levels)
+
+
+def network(data: DataName, split: Split, budget: Budget, *, key: jax.Array) -> ex.Neural:
+    """A class-conditional U-Net before its training, with a null token. What pixels tell one by one is exact from the
+    start; it has to learn what they tell of each other."""
+    dtype = jnp.dtype(budget.precision)
+    condition_key, net_key = jr.split(key)
+    make, width = {
+        "digits": (ex.nn.unet_digits, 128),
+        "mnist5k": (ex.nn.unet_mnist, 128),
+        "mnist": (ex.nn.unet_mnist, 128),
+        "cifar10": (ex.nn.unet_cifar10, 1024),
+    }[data]
+    condition = ex.nn.LabelCondition(CLASSES, width, key=condition_key)
+    train = split.train
+    values = (np.asarray(train.pixels, np.float32) + 0.5) * train.bin_width - 1
+    scheme = ex.entropy_matching()
+    return ex.Neural(
+        net=make(condition, dropout=budget.dropout, dtype=dtype, key=net_key),
+        baseline=marginals(split),
+        scale=scheme.scale,
+        normalise=ex.Standardising(jnp.asarray(values.mean()), jnp.asarray(values.var())),
+        trained_range=(_LEAST_LOG_SNR, float(np.log(48) - 2 * np.log(train.bin_width))),
+    )
+
+
+def fit(
+    data: DataName,
+    split: Split,
+    budget: Budget,
+    *,
+    seed: int,
+    snapshots: int = 20,
+    observe: Callable[[int, ex.Neural], None] | None = None,
+    checkpoints: ex.Checkpoints | None = None,
+    loggers: tuple = (),
+) -> ex.Training[ex.Neural]:
+    """A network that is trained on all devices that there are."""
+    net_key, train_key = jr.split(jr.key(seed))
+    settings = ex.Settings(
+        steps=budget.steps,
+        batch_size=budget.batch_size,
+        learning_rate=budget.learning_rate,
+        averages=budget.averages,
+        accumulate=budget.accumulate,
+        unconditional=0.3,
+        chunk=max(1, budget.steps // snapshots),
+    )
+    levels = split.train.levels
+
+    def transform(key, pixels):
+        shift_key, noise_key = jr.split(key)
+        moved = images.augment(shift_key, pixels, flip=budget.flip, shift=budget.shift)
+        return images.dequantise(images.Images(moved, levels=levels), noise_key)
+
+    train, held_out = ((jnp.asarray(part.pixels), jnp.asarray(part.labels)) for part in (split.train, split.held_out))
+    return ex.train(
+        network(data, split, budget, key=net_key),
+        *train,
+        held_out=held_out,
+        key=train_key,
+        settings=settings,
+        transform=transform,
+        checkpoints=checkpoints,
+        loggers=loggers,
+        mesh=ex.parallel.make_mesh() if jax.device_count() > 1 else None,
+        observe=observe,
+    )
+
+
+def complete(model: ex.Neural) -> ex.Ensemble:
+    """The model within the range that it was trained on, and its baseline, the pixels one by one, beyond: a denoiser for
+    all noise levels."""
+    low, high = model.trained_range
+    return ex.Ensemble((model.baseline, model), (_WIDEST[0], low, high, _WIDEST[1]), (0, 1, 0))
