@@ -89,7 +89,7 @@ def network(data: DataName, split: Split, budget: Budget, *, key: jax.Array) -> 
     condition_key, net_key = jr.split(key)
     make, width = {
         "digits": (ex.nn.unet_digits, 128),
-        "mnist5k": (ex.nn.unet_mnist, 128),
+        "mnist5k": (_on_two_cores, 128),
         "mnist": (ex.nn.unet_mnist, 128),
         "cifar10": (ex.nn.unet_cifar10, 1024),
     }[data]
@@ -106,13 +106,19 @@ def network(data: DataName, split: Split, budget: Budget, *, key: jax.Array) -> 
     )
 
 
+def _on_two_cores(condition, *, dropout, dtype, key) -> ex.nn.UNet:
+    """For MNIST, 0.74 million parameters with fewer channels where there are many pixels: half the time of
+    [`entropax.nn.unet_mnist`][]."""
+    return ex.nn.UNet(1, condition, (16, 32, 64), depth=1, groups=8, dropout=dropout, dtype=dtype, key=key)
+
+
 def fit(
     data: DataName,
     split: Split,
     budget: Budget,
     *,
     seed: int,
-    snapshots: int = 20,
+    chunk: int,
     observe: Callable[[int, ex.Neural], None] | None = None,
     checkpoints: ex.Checkpoints | None = None,
     loggers: tuple = (),
@@ -126,7 +132,7 @@ def fit(
         averages=budget.averages,
         accumulate=budget.accumulate,
         unconditional=0.3,
-        chunk=max(1, budget.steps // snapshots),
+        chunk=chunk,
     )
     levels = split.train.levels
 
@@ -151,7 +157,7 @@ def fit(
 
 
 def complete(model: ex.Neural) -> ex.Ensemble:
-    """The model within the range that it was trained on, and its baseline, the pixels one by one, beyond: a denoiser for
-    all noise levels."""
+    """The model within the range that it was trained on, and its baseline, the pixels one by one, beyond: a denoiser
+    for all noise levels."""
     low, high = model.trained_range
     return ex.Ensemble((model.baseline, model), (_WIDEST[0], low, high, _WIDEST[1]), (0, 1, 0))
