@@ -38,7 +38,7 @@ class Budget:
     - `precision`: in which the network computes.
     """
 
-    steps: int = 6_000
+    steps: int = 4_000
     batch_size: int = 128
     learning_rate: float = 2e-3
     accumulate: int = 1

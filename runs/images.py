@@ -50,7 +50,7 @@ class Config:
     images: int = 1_000
     classified: int = 360
     nodes: int = 64
-    snapshots: int = 6
+    snapshots: int = 5
     legible: int = 8
     flows: int = 32
     grid: int = 8

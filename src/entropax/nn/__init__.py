@@ -14,6 +14,7 @@ from ._condition import (
     NoCondition as NoCondition,
     VectorCondition as VectorCondition,
 )
+from ._conv import Conv2d as Conv2d
 from ._dropout import Dropout as Dropout, with_dropout as with_dropout
 from ._log_snr_embedding import (
     AbstractLogSNREmbedding as AbstractLogSNREmbedding,

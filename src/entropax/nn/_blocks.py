@@ -12,6 +12,7 @@ import jax.random as jr
 from einops import repeat
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ._conv import Conv2d
 from ._dropout import Dropout
 from ._linear import affine, cast
 
@@ -22,9 +23,9 @@ def group_norm(channels: int, groups: int, eps: float) -> eqx.nn.GroupNorm:
     return eqx.nn.GroupNorm(math.gcd(groups, channels), channels, eps)
 
 
-def zero_conv(inputs: int, outputs: int) -> eqx.nn.Conv2d:
+def zero_conv(inputs: int, outputs: int) -> Conv2d:
     """A 3 x 3 convolution whose output is zero until it is trained."""
-    return jax.tree.map(jnp.zeros_like, eqx.nn.Conv2d(inputs, outputs, 3, padding=1, key=jr.key(0)))
+    return jax.tree.map(jnp.zeros_like, Conv2d(inputs, outputs, 3, padding=(1, 1), key=jr.key(0)))
 
 
 class AbstractModulation(eqx.Module):
@@ -116,12 +117,12 @@ class ResidualBlock(eqx.Module):
     """
 
     first_norm: eqx.nn.GroupNorm
-    first: eqx.nn.Conv2d
+    first: Conv2d
     modulation: AbstractModulation
     second_norm: eqx.nn.GroupNorm
     dropout: Dropout
-    second: eqx.nn.Conv2d
-    shortcut: eqx.nn.Conv2d | eqx.nn.Identity
+    second: Conv2d
+    shortcut: Conv2d | eqx.nn.Identity
 
     def __init__(
         self,
@@ -136,7 +137,7 @@ class ResidualBlock(eqx.Module):
     ):
         first_key, shortcut_key = jr.split(key)
         self.first_norm = group_norm(inputs, groups, eps)
-        self.first = eqx.nn.Conv2d(inputs, outputs, 3, padding=1, key=first_key)
+        self.first = Conv2d(inputs, outputs, 3, padding=(1, 1), key=first_key)
         self.modulation = modulation
         self.second_norm = group_norm(outputs, groups, eps)
         self.dropout = Dropout(dropout)
@@ -144,7 +145,7 @@ class ResidualBlock(eqx.Module):
         if inputs == outputs:
             self.shortcut = eqx.nn.Identity()
         else:
-            self.shortcut = eqx.nn.Conv2d(inputs, outputs, 1, key=shortcut_key)
+            self.shortcut = Conv2d(inputs, outputs, 1, key=shortcut_key)
 
     def __call__(
         self, h: Float[Array, "inputs height width"], embedding: Float[Array, " features"]
@@ -166,10 +167,10 @@ class Downsample(eqx.Module):
     - `key`: for the initialisation.
     """
 
-    conv: eqx.nn.Conv2d
+    conv: Conv2d
 
     def __init__(self, channels: int, padding: tuple[int, int] = (1, 1), *, key: PRNGKeyArray):
-        self.conv = eqx.nn.Conv2d(channels, channels, 3, 2, (padding, padding), key=key)
+        self.conv = Conv2d(channels, channels, 3, stride=2, padding=padding, key=key)
 
     def __call__(self, h: Float[Array, "channels height width"]) -> Float[Array, "channels rows columns"]:
         return cast(self.conv, h.dtype)(h)
@@ -184,10 +185,10 @@ class Upsample(eqx.Module):
     - `key`: for the initialisation.
     """
 
-    conv: eqx.nn.Conv2d
+    conv: Conv2d
 
     def __init__(self, channels: int, *, key: PRNGKeyArray):
-        self.conv = eqx.nn.Conv2d(channels, channels, 3, padding=1, key=key)
+        self.conv = Conv2d(channels, channels, 3, padding=(1, 1), key=key)
 
     def __call__(
         self, h: Float[Array, "channels height width"], size: tuple[int, int]

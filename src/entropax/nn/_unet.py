@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 from ._attention import SelfAttention
 from ._blocks import AbstractModulation, Downsample, group_norm, ResidualBlock, ScaleShift, Upsample, zero_conv
 from ._condition import AbstractCondition, Embedding
+from ._conv import Conv2d
 from ._linear import at_least_float32, cast
 from ._log_snr_embedding import AbstractLogSNREmbedding, LogSNREmbedding
 from ._network import AbstractConditionalNetwork
@@ -65,14 +66,14 @@ class UNet(AbstractConditionalNetwork):
         probabilistic models (2021).
     """
 
-    inputs: eqx.nn.Conv2d
+    inputs: Conv2d
     log_snr_embedding: AbstractLogSNREmbedding
     condition: AbstractCondition
     down: list[_Level]
     middle: _Level
     up: list[_Level]
     norm: eqx.nn.GroupNorm
-    output: eqx.nn.Conv2d
+    output: Conv2d
     dtype: DTypeLike = eqx.field(static=True)
 
     def __init__(
@@ -115,7 +116,7 @@ class UNet(AbstractConditionalNetwork):
         def chosen(level, num):
             return [attend(level) if level in attention else None for _ in range(num)]
 
-        self.inputs = eqx.nn.Conv2d(channels, widths[0], 3, padding=1, key=next(keys))
+        self.inputs = Conv2d(channels, widths[0], 3, padding=(1, 1), key=next(keys))
         self.log_snr_embedding = log_snr_embedding or LogSNREmbedding(features, key=next(keys))
         self.condition = condition
         # The channels of what the way up will find, in the order in which it is laid down.

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..nn import ResidualBlock
+from ..nn import Conv2d, ResidualBlock
 
 
 class Part(NamedTuple):
@@ -57,7 +56,7 @@ def residual(block: ResidualBlock, name: str, names: Names) -> list[Part]:
         second_norm=block.second_norm,
         second=block.second,
     )
-    if isinstance(block.shortcut, eqx.nn.Conv2d):
+    if isinstance(block.shortcut, Conv2d):
         modules["shortcut"] = block.shortcut
     return sum((layer(module, f"{name}.{getattr(names, field)}") for field, module in modules.items()), [])
 
