@@ -2,7 +2,7 @@
 
 import argparse
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -35,10 +35,10 @@ def use_style() -> None:
     )
 
 
-def preset() -> str:
+def preset(names: Iterable[str] = ("smoke", "default", "paper")) -> str:
     """`--preset NAME` of the command line."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--preset", choices=("smoke", "default", "paper"), default="default")
+    parser.add_argument("--preset", choices=tuple(names), default="default")
     return parser.parse_args().preset
 
 

@@ -77,6 +77,9 @@ _DECIDING = (-6.0, 4.0)
 # Above the noise level at which data are seen, the noise that they are denoised from.
 _ABOVE = 7.0
 
+# What a U-Net holds of an image is many times the image: so many pixels at a time.
+_PIXELS = 2**16
+
 # Held-out loss and checkpoints, for each time that the estimates are made.
 _CHUNKS = 5
 
@@ -88,13 +91,18 @@ def measure(model: ex.Neural, x, y, *, key, nodes: int, classified: int) -> dict
     """Entropies, total correlation, and mutual information by four methods."""
     rate_key, posterior_key = jr.split(key)
     rates = ex.unconditional_rates(model, model.baseline) | ex.conditional_rates(model)
-    within = ex.Integrator(nodes=ex.Stratified(nodes), log_snr_range=model.trained_range)
+    within = _integrator(x, nodes, model.trained_range)
     estimates = ex.integrate(rates, x, y, key=rate_key, integrator=within)
-    deciding = ex.Integrator(nodes=ex.Stratified(nodes), log_snr_range=_DECIDING)
+    deciding = _integrator(x, nodes, _DECIDING)
     posterior = ex.mutual_information(model, x[:classified], y[:classified], key=posterior_key, integrator=deciding)
     for name in METHODS[1:]:
         ex.check_mutual_information(estimates[name], y, f"I(X;Y) ({name})")
     return estimates | {"posterior": posterior}
+
+
+def _integrator(x, nodes: int, log_snr_range: tuple[float, float] | None) -> ex.Integrator:
+    chunk = max(1, _PIXELS // x[0].size)
+    return ex.Integrator(nodes=ex.Stratified(nodes), log_snr_range=log_snr_range, chunk=chunk)
 
 
 def legible(model: ex.Neural, x, y, levels, *, key, nodes: int) -> list[ex.Estimate]:
@@ -106,7 +114,7 @@ def legible(model: ex.Neural, x, y, levels, *, key, nodes: int) -> list[ex.Estim
         seen = x + np.exp(-level / 2) * jr.normal(noise_key, x.shape)
         diffused = ex.Diffused(model, float(level))
         deciding = max(low + 1e-3, diffused.log_snr_range[0]), min(level + _ABOVE, _DECIDING[1] + _ABOVE)
-        integrator = ex.Integrator(nodes=ex.Stratified(nodes), log_snr_range=deciding)
+        integrator = _integrator(x, nodes, deciding)
         found.append(ex.mutual_information(diffused, seen, y, key=own_key, integrator=integrator))
     return found
 
@@ -122,7 +130,7 @@ def code_lengths(model: ex.Neural, split: models.Split, x, *, key, nodes: int, f
         ex.LogSNR(), every, x[:flows], key=flow_key, divergence=hutchinson, rtol=1e-4, atol=1e-4
     ).value
     nats = {
-        "i_mmse": ex.nll(every, x, key=noise_key, integrator=ex.Integrator(nodes=ex.Stratified(2 * nodes))),
+        "i_mmse": ex.nll(every, x, key=noise_key, integrator=_integrator(x, 2 * nodes, None)),
         "flow": ex.integral.mean_of(-by_flow),
         "bound": ex.variational_bound(every, x[: 4 * flows], key=bound_key, log_snr=log_snr),
         "independent_pixels": ex.integral.mean_of(-jax.vmap(model.baseline.log_density)(x)),
@@ -198,7 +206,7 @@ def run(config: Config, record: Record) -> dict:
     record.save(
         **profiles,
         **{f"samples_{way}": drawn for way, drawn in samples.items()},
-        real=x[: 8 * config.grid],
+        real=np.concatenate([np.asarray(x)[test.labels == label][: config.grid] for label in range(models.CLASSES)]),
         legible_log_snr=levels,
         legible=np.array([[float(e.value), float(e.stderr)] for e in readable]),
         trace=np.array(trace),

@@ -1,0 +1,101 @@
+"""Figure 14: what a diffusion model of images stores, and how little of it the label is. `just figure 14`
+
+Entropy rates along the forward process, with the total correlation beside them; what is left of the entropies where the
+integral stops at s; I(X;Y) by several methods where it stops at s, and what is legible of the label in an image with
+that much noise, I(x_s;Y); and the same methods along the training. The bound H(Y) is drawn: the paper's 4.1 nats for
+MNIST and 7.54 for CIFAR-10 are above ln 10 = 2.303. `--preset cpu` is MNIST's 5 000, `--preset paper` all of MNIST.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from paper_figures._style import BLUE, GREEN, GREY, number, ORANGE, preset, PURPLE, save, use_style
+from runs import images
+from runs._gaussian import in_time
+from runs._record import execute
+
+
+_ENTROPIES = (
+    ("conditional_entropy", ORANGE, r"$S^{X|Y}$", "-"),
+    ("neural_entropy", BLUE, r"$S^{X}$", "--"),
+    ("total_correlation", PURPLE, r"TC$(X)$", ":"),
+)
+_METHODS = (
+    ("posterior", BLUE, "posterior (default)"),
+    ("orthogonal", ORANGE, "orthogonal (MINDE)"),
+    ("entropy_difference", PURPLE, "entropy difference"),
+    ("loss_gap", GREEN, "loss gap"),
+)
+
+
+def main(chosen: str) -> None:
+    use_style()
+    metrics, arrays = execute(images.run, images.PRESETS[chosen]).load()
+    figure, axes = plt.subplots(1, 4, figsize=(13.2, 3.3), layout="constrained")
+    rates, left, information, training = axes
+    _entropies(rates, left, metrics["estimates"], arrays)
+    _information(information, metrics, arrays)
+    _along_training(training, metrics, arrays["trace"])
+    for axis in (rates, left, information):
+        axis.set_xscale("log")
+        axis.set_xlabel("forward time $s$")
+    save(figure, "figure_14", chosen)
+
+
+def _entropies(rates, left, estimates, arrays) -> None:
+    for name, colour, label, style in _ENTROPIES:
+        s, rate = in_time(arrays["log_snr"], arrays[name])
+        _, stderr = in_time(arrays["log_snr"], arrays[f"{name}_stderr"])
+        rates.fill_between(s, s * (rate - 2 * stderr), s * (rate + 2 * stderr), color=colour, alpha=0.25, lw=0)
+        rates.plot(s, s * rate, style, color=colour, lw=1.3)
+        left.plot(s, _from(s, rate), style, color=colour, lw=1.3, label=f"{label} {number(estimates[name])}")
+    rates.set_ylabel(r"rate  $s\,\mathrm{d}S/\mathrm{d}s$  [nats]")
+    left.set_ylabel(r"from $s_\mathrm{min} = s$ on  [nats]")
+    left.legend(fontsize=7)
+
+
+def _information(axis, metrics, arrays) -> None:
+    for name, colour, label in (("orthogonal", ORANGE, "orthogonal"), ("loss_gap", GREEN, "loss gap")):
+        s, rate = in_time(arrays["log_snr"], arrays[name])
+        axis.plot(s, _from(s, rate), color=colour, lw=1.2, label=f"$s_{{\\mathrm{{min}}}} = s$, {label}")
+    # A time for each noise level, whatever the rate.
+    levels = arrays["legible_log_snr"]
+    s, _ = in_time(levels, np.ones_like(levels))
+    value, error = arrays["legible"][-len(s) :][::-1].T
+    axis.errorbar(s, value, 2 * error, fmt="o-", ms=3, lw=1, color=BLUE, label="$I(x_s;Y)$, posterior")
+    half, _ = in_time(np.array([metrics["half_point_log_snr"]]), np.ones(1))
+    if half.size:
+        axis.axvline(half[0], color=BLUE, lw=0.8, ls=":")
+        axis.annotate("half", (half[0], 0), (3, 2), textcoords="offset points", color=BLUE, fontsize=7)
+    _bound(axis, metrics, s.min())
+    axis.set_ylabel(r"$I$  [nats]")
+    axis.legend(fontsize=7)
+
+
+def _along_training(axis, metrics, trace) -> None:
+    for index, (name, colour, label) in enumerate(_METHODS):
+        value, error = trace[:, 1 + 2 * index], trace[:, 2 + 2 * index]
+        axis.errorbar(
+            trace[:, 0], value, 2 * error, fmt="o-", ms=3, lw=1, color=colour,
+            label=f"{label} {number(metrics['estimates'][name])}",
+        )  # fmt: skip
+    _bound(axis, metrics, trace[0, 0])
+    axis.set_ylim(0, 1.5 * max(trace[:, 1::2].max(), metrics["ln_10"]))
+    axis.set_xlabel("training steps")
+    axis.set_ylabel(r"$I(X;Y)$  [nats]")
+    axis.legend(loc="upper left", fontsize=7)
+
+
+def _bound(axis, metrics, at) -> None:
+    axis.axhline(metrics["label_entropy"], color=GREY, lw=1)
+    axis.annotate("$H(Y)$", (at, metrics["label_entropy"]), (0, 3), textcoords="offset points", color=GREY, fontsize=7)
+
+
+def _from(s, rate):
+    """The integral from each time to the last."""
+    steps = 0.5 * np.diff(np.log(s)) * (s[1:] * rate[1:] + s[:-1] * rate[:-1])
+    return np.concatenate([np.cumsum(steps[::-1])[::-1], [0.0]])
+
+
+if __name__ == "__main__":
+    main(preset(images.PRESETS))
