@@ -15,6 +15,7 @@ from . import (
 from .denoiser import (
     AbstractDenoiser as AbstractDenoiser,
     AbstractGuided as AbstractGuided,
+    Clipped as Clipped,
     Composed as Composed,
     ConditionalGaussian as ConditionalGaussian,
     Conditioned as Conditioned,
@@ -26,6 +27,7 @@ from .denoiser import (
     entropy_field as entropy_field,
     entropy_matching as entropy_matching,
     Equilibrium as Equilibrium,
+    Flattened as Flattened,
     FourierFeatures as FourierFeatures,
     Gaussian as Gaussian,
     gaussian_matching as gaussian_matching,
@@ -80,6 +82,7 @@ from .information import (
     nll_map as nll_map,
     Orthogonal as Orthogonal,
     Posterior as Posterior,
+    PredictedDecoder as PredictedDecoder,
     total_correlation as total_correlation,
     total_entropy as total_entropy,
     unconditional_rates as unconditional_rates,

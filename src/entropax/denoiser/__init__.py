@@ -8,6 +8,7 @@ from ._base import (
     Unconditional as Unconditional,
     Zero as Zero,
 )
+from ._clipped import Clipped as Clipped
 from ._diffused import Diffused as Diffused
 from ._discrete import (
     Grid as Grid,
@@ -17,6 +18,7 @@ from ._discrete import (
 )
 from ._ensemble import Ensemble as Ensemble
 from ._fields import denoised_mean as denoised_mean, entropy_field as entropy_field, score as score
+from ._flattened import Flattened as Flattened
 from ._gaussian import (
     ConditionalGaussian as ConditionalGaussian,
     Equilibrium as Equilibrium,

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -14,8 +15,9 @@ from ._predictions import predictions
 # Where bins are laid if no member says where it can be trusted.
 _UNBOUNDED = (-16.0, 24.0)
 
-# Evaluations of a member at a time.
+# Evaluations of a member at a time: so many, and no more than hold so many numbers.
 _CHUNK = 4096
+_NUMBERS = 2**19
 
 
 class Ensemble(AbstractDenoiser):
@@ -142,4 +144,5 @@ def _losses(denoisers, x, y, key, edges):
         return jax.vmap(in_bin)(log_snr, eps)
 
     keys = jr.split(key, x.shape[0])
-    return jnp.mean(jax.lax.map(of_sample, (x, y, keys), batch_size=max(1, _CHUNK // bins)), 0)
+    evaluations = min(_CHUNK, _NUMBERS // max(math.prod(x.shape[1:]), 1))
+    return jnp.mean(jax.lax.map(of_sample, (x, y, keys), batch_size=max(1, evaluations // bins)), 0)

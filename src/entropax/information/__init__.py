@@ -28,6 +28,7 @@ from ._mutual_information import (
     Orthogonal as Orthogonal,
     Posterior as Posterior,
 )
+from ._predicted_decoder import PredictedDecoder as PredictedDecoder
 from ._rates import conditional_rates as conditional_rates, unconditional_rates as unconditional_rates
 from ._resolution import check_resolution as check_resolution, information_above as information_above
 from ._variational import (

@@ -1,0 +1,27 @@
+import equinox as eqx
+from jaxtyping import Array, Float, PyTree
+
+from ._base import AbstractDenoiser
+
+
+class Flattened(AbstractDenoiser):
+    """A denoiser of images, or of any other arrays, for the same as vectors: what compares it with a
+    [`entropax.Gaussian`][], which knows vectors alone.
+
+    **Arguments:**
+
+    - `denoiser`: of samples of that shape.
+    - `shape`: of a sample.
+    """
+
+    denoiser: AbstractDenoiser
+    shape: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def log_snr_range(self) -> tuple[float, float]:
+        return self.denoiser.log_snr_range
+
+    def __call__(
+        self, z: Float[Array, " dim"], log_snr: Float[Array, ""], y: PyTree | None = None
+    ) -> Float[Array, " dim"]:
+        return self.denoiser(z.reshape(self.shape), log_snr, y).ravel()
