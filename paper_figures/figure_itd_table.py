@@ -2,10 +2,16 @@
 
 After Tables 1 and 2 of "Information-theoretic diffusion", with networks trained here on digits. Bars are two standard
 errors, which the images dominate; both numbers of a row are of the same images.
+
+`just figure itd-table --model FILE --data cifar10` is the table of a public checkpoint instead, beside what is printed;
+it takes all options of `runs/itd_checkpoint.py`.
 """
+
+import sys
 
 import matplotlib.pyplot as plt
 
+from paper_figures import _checkpoint_table
 from paper_figures._style import BLUE, ORANGE, preset, PURPLE, save, use_style
 from runs import itd_digits
 from runs._record import execute
@@ -47,4 +53,7 @@ def main(chosen: str) -> None:
 
 
 if __name__ == "__main__":
-    main(preset())
+    if any(arg.split("=")[0] == "--model" for arg in sys.argv[1:]):
+        _checkpoint_table.draw(sys.argv[1:])
+    else:
+        main(preset())
