@@ -20,6 +20,7 @@ from entropax._processes import Job, told
 from entropax.integral._integrate import _distinct, _evaluate_chunk, _slice
 from entropax.solve._log_density import _solve
 from entropax.solve._sample import _begin, _drawn
+from tests.parallel import program
 
 
 GAUSSIAN = ex.Gaussian(np.array([0.5, -1.0]), np.array([[1.0, 0.4], [0.4, 0.6]]))

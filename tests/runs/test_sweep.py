@@ -5,7 +5,6 @@ import dataclasses
 import os
 import pathlib
 import random
-import shutil
 import subprocess
 import sys
 import time
@@ -209,21 +208,4 @@ def test_jobs_on_this_machine(tmp_path, monkeypatch):
     launch(TINY, PLAN, tmp_path / "jobs", "local", 2)
     launched, here = (Sweep(TINY, PLAN, tmp_path / name) for name in ("jobs", "here"))
     here.work()
-    assert launched.rows() == here.rows() and len(here.rows()) == len(PLAN)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not (shutil.which("sbatch") and shutil.which("sinfo")), reason="wants a Slurm cluster")
-def test_jobs_of_several_processes_on_slurm(tmp_path, monkeypatch):
-    if subprocess.run(["sinfo"], capture_output=True, timeout=60, check=False).returncode != 0:
-        pytest.skip("Slurm is installed, and its controller does not answer")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    # One job of two processes, which jax.distributed joins.
-    launch(TINY, PLAN, tmp_path / "jobs", "slurm", 1, processes=2, minutes=10)
-    launched, here = (Sweep(TINY, PLAN, tmp_path / name) for name in ("jobs", "here"))
-    here.work()
-    assert sorted(file.name for file in launched.folder.glob("results*")) == [
-        "results.0-of-2.jsonl",
-        "results.1-of-2.jsonl",
-    ]
     assert launched.rows() == here.rows() and len(here.rows()) == len(PLAN)
