@@ -19,11 +19,14 @@ _FINE_LOG_SNR = np.linspace(-10.0, 22.0, 321)
 def measure(
     problem: ex.data.JointGaussian, config, record: Record, parameterisation: ex.Parameterisation | None = None
 ) -> dict:
-    """Trains with and without y at once, measures on fresh samples, and saves the rates along λ.
+    """Trains with and without y at once, measures on fresh samples, both over all devices of all processes, and saves
+    the rates along λ.
 
     **Returns:** metrics: each estimate with its error, the exact values, and the errors relative to them.
     """
     data_key, fit_key, sample_key, node_key = jr.split(jr.key(config.seed + 1), 4)
+    # One device has no need of a mesh, on which chunks are rounded up, and so other noise is drawn.
+    mesh = ex.parallel.make_mesh() if jax.device_count() > 1 else None
     x, y = problem.sample(data_key, config.train_samples)
     with record.stage("train"):
         training = ex.fit_with_history(
@@ -33,6 +36,7 @@ def measure(
             parameterisation=parameterisation,
             settings=ex.Settings(steps=config.steps),
             checkpoints=ex.Checkpoints(record.directory / "checkpoints", record.plain_config),
+            mesh=mesh,
         )
         jax.block_until_ready(jax.tree.leaves(training.denoiser))
 
@@ -48,7 +52,7 @@ def measure(
             x,
             y,
             key=node_key,
-            integrator=ex.Integrator(nodes=ex.Stratified(config.nodes)),
+            integrator=ex.Integrator(nodes=ex.Stratified(config.nodes), mesh=mesh),
         )
         jax.block_until_ready(estimates["loss_gap"].value)
 

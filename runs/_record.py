@@ -15,6 +15,8 @@ A run is a module with a frozen dataclass `Config`, presets of it, and a functio
 
 Its results lie in `results/<run>/<hash of the configuration>/`: config.json, metrics.json, arrays.npz, timings.json,
 provenance.json. Nothing there is ever unpickled.
+
+Started by `srun` or `mpirun` a run is one job of several processes: all of them compute, the first writes and speaks.
 """
 
 import argparse
@@ -42,6 +44,7 @@ import rich.console
 import rich.table
 import tyro
 
+from entropax.parallel import agreed, initialize, leads, together
 from entropax.train._checkpoint import differences
 
 
@@ -165,7 +168,10 @@ class Record:
         return _read_json(self.directory / name)
 
     def _write(self, name: str, content: bytes) -> None:
-        """The whole file or, whenever the process dies, none of it (or the one before)."""
+        """The whole file or, whenever the process dies, none of it (or the one before). Of several processes the first
+        writes."""
+        if not leads():
+            return
         self.directory.mkdir(parents=True, exist_ok=True)
         # Two processes may compute the same: each writes aside under a name of its own.
         aside = self.directory / f".{name}.{os.getpid()}"
@@ -188,7 +194,8 @@ def find(run: str, config: Any, root: str | os.PathLike[str] = "results") -> Rec
 def execute(
     run: Callable[[_Config, Record], Mapping[str, Any]], config: _Config, root: str | os.PathLike[str] = "results"
 ) -> Record:
-    """Runs a configuration, unless that has been done. The run is named after its module.
+    """Runs a configuration, unless that has been done. The run is named after its module. All processes of a job must
+    ask for it.
 
     **Arguments:**
 
@@ -196,15 +203,24 @@ def execute(
     - `config`, `root`: as [`Record`][].
 
     **Returns:** the record, complete.
+
+    **Raises:** `ValueError` where the processes of a job do not see the same folder.
     """
     record = Record(_name_of(run), config, root)
-    if record.complete:
-        print(f"Complete already: {record.directory}")
-    else:
+    complete = record.complete
+    if not agreed(int(complete)):
+        raise ValueError(
+            f"`root`: the processes of this job do not see the same in {record.directory}. Start them in a folder that "
+            "all of them share."
+        )
+    if not complete:
         with record.stage("total"):
             metrics = run(config, record)
         record.finish(metrics)
-        print(f"Written: {record.directory}")
+        # So that no process reads what the first has not written yet.
+        together("written")
+    if leads():
+        print(f"{'Complete already' if complete else 'Written'}: {record.directory}")
     return record
 
 
@@ -214,7 +230,8 @@ def main(
     args: list[str] | None = None,
     root: str | os.PathLike[str] = "results",
 ) -> Record:
-    """The command line of a run: `--preset NAME`, then an option for each field of the configuration.
+    """The command line of a run: `--preset NAME`, then an option for each field of the configuration. Processes that
+    were started together join before they compute.
 
     **Arguments:**
 
@@ -236,7 +253,10 @@ def main(
         prog=f"python -m runs.{_name_of(run)}",
         description=f"{description}\n\n--preset {{{','.join(presets)}}}: where the fields below start from.",
     )
+    initialize()
     record = execute(run, config, root)
+    if not leads():
+        return record
     table = rich.table.Table("metric", "value")
     for name, value in _rows(record.load()[0]):
         table.add_row(name, value)
