@@ -7,10 +7,6 @@ from runs._settings import Plan
 from runs._sweep import Config, Sweep
 
 
-# One share may be done an hour before another: whoever is first waits for the others, or they would be ended.
-_PATIENCE = 24 * 3600
-
-
 def launch(
     config: Config,
     plan: Plan,
@@ -29,7 +25,7 @@ def launch(
 
     - `cluster`: `local` for processes on this machine, `slurm` for an array of jobs.
     - `jobs`: into how many shares the plan is cut.
-    - `processes`: of each job, which share its share, joined by `jax.distributed` where the cluster is Slurm.
+    - `processes`: of each job, which share its share; on a node with GPUs each has its own.
     - `minutes`: how long a job may take.
     - `partition`: of Slurm.
 
@@ -59,5 +55,7 @@ def work(config: Config, plan: Plan, root: str, job: int, jobs: int) -> None:
     if processes > 1 and environment.cluster == "slurm":
         import jax
 
-        jax.distributed.initialize(shutdown_timeout_seconds=_PATIENCE)
+        # Not joined: what one measures is nothing to the others, and none should end because another did. Left to
+        # itself each would take memory of all GPUs of its node.
+        jax.config.update("jax_cuda_visible_devices", str(environment.local_rank))
     Sweep(config, plan, root).work(job * processes + rank, jobs * processes)
