@@ -3,6 +3,10 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
 
+# Of `just slurm`: how many nodes, and how many GPUs on each.
+nodes := "1"
+gpus := "1"
+
 # List the recipes.
 default:
     @just --list --unsorted
@@ -32,6 +36,11 @@ run name *args:
 # Samplers compared: `just sweep --grid smoke`, `toy`, `image`; `--shard 0/4`; `--launch slurm --jobs 8`.
 sweep *args:
     python -m runs.sweep {{args}}
+
+# A run as a job of Slurm, one process per GPU: `just nodes=2 gpus=4 slurm joint_gaussian --preset paper`.
+slurm name *args:
+    sbatch --nodes={{nodes}} --ntasks-per-node={{gpus}} --gpus-per-node={{gpus}} runs/slurm.sbatch \
+        -m runs.{{name}} {{args}}
 
 # One figure of the papers: makes what is missing, then draws. `just figure 10`, `just figure itd-density`
 figure name *args:
