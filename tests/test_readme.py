@@ -4,6 +4,8 @@ import functools
 import pathlib
 import re
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -70,6 +72,22 @@ def test_the_page_of_mutual_information_runs_as_printed():
     for name in ("conditional", "total", "interaction"):
         assert names[name].value > 0.3, name
     assert names["omega"].value < -0.3
+
+
+@pytest.mark.slow
+def test_the_page_of_clusters_runs_as_printed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec("\n".join(_programs((ROOT / "docs" / "scale_out.md").read_text())), names)
+    assert names["mesh"].size == 2 and names["samples"].shape == (64, 3)
+    leaves = lambda name: jax.tree.leaves(eqx.filter(names[name], eqx.is_array))
+    # Read by one device, to the bit, and not trained again.
+    for read, written in zip(leaves("again"), leaves("model"), strict=True):
+        np.testing.assert_array_equal(read, written)
+    assert [path.name for path in sorted(tmp_path.glob("checkpoints/0*"))] == ["000001-step-1", "000002-step-2"]
+    # The network is spread; what it computes is not, up to rounding.
+    assert any(not leaf.sharding.is_fully_replicated for leaf in leaves("wide"))
+    assert abs(float(names["found"].value) - names["problem"].mutual_information) < 1
 
 
 @pytest.mark.slow
