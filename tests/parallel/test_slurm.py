@@ -1,6 +1,6 @@
 """Slurm: processes that `srun` has started find each other, and a job that is interrupted goes on."""
 
-import json
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from runs._launch import launch
+from runs._record import execute, Record
 from runs._settings import Plan
 from runs._sweep import Config, Sweep
 from tests.parallel import program, slurm
+from tests.runs import a_run
 
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -29,7 +31,7 @@ TASK = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster(tmp_path_factory):
     """The environment of commands of a Slurm with one node."""
     reason = slurm.wanting()
@@ -75,38 +77,40 @@ def wait(environment, job: str, done, log: pathlib.Path) -> None:
 
 @pytest.mark.slow
 def test_a_job_that_is_requeued_goes_on_from_its_checkpoint(cluster, tmp_path):
-    # Six chunks of 500 steps, each with a checkpoint.
-    program = "-m runs.joint_gaussian --preset smoke --dim-x 2 --dim-y 1 --steps 3000".split()
+    config = a_run.Config(chunks=12, pause=0.5)
+    command = f"-m tests.runs.a_run --chunks {config.chunks} --pause {config.pause}".split()
     # Two tasks on two GPUs, as `just nodes=1 gpus=2 slurm` has it, but on the CPUs that there are.
     tasks = ["--nodes=1", "--ntasks-per-node=2", "--gpus-per-node=2", "--cpus-per-task=1"]
-    submit = lambda: run(
-        cluster, "sbatch", "--parsable", *tasks, ROOT / "runs" / "slurm.sbatch", *program, cwd=tmp_path
-    ).strip()
+    batch = ["sbatch", "--parsable", *tasks, ROOT / "runs" / "slurm.sbatch", *command]
+    submit = lambda: run(cluster, *batch, cwd=tmp_path).strip()
+    record = Record("a_run", config, tmp_path / "results")
     job = submit()
     log = tmp_path / f"slurm-{job}.log"
-    checkpoints = lambda: sorted(path.name for path in tmp_path.glob("results/joint_gaussian/*/checkpoints/0*"))
+    checkpoints = lambda: sorted(path.name for path in record.directory.glob("checkpoints/0*"))
     wait(cluster, job, lambda: len(checkpoints()) > 1, log)
     # What Slurm sends before the time is over; the script has itself requeued.
     run(cluster, "scancel", "--batch", "--signal=USR1", job)
     wait(cluster, job, lambda: state(cluster, job)["Restarts"] == "1", log)
-    assert not list(tmp_path.glob("results/joint_gaussian/*/metrics.json"))
+    assert not record.complete
     wait(cluster, job, lambda: state(cluster, job)["JobState"] == "COMPLETED", log)
 
-    # The sixth that was written is that of the sixth chunk: none was trained twice.
-    assert checkpoints()[-1] == "000006-step-6"
-    (folder,) = tmp_path.glob("results/joint_gaussian/*")
-    metrics, provenance = (json.loads((folder / f"{name}.json").read_text()) for name in ("metrics", "provenance"))
-    assert provenance["device"]["count"] == 2
-    assert abs(metrics["relative_error"]["loss_gap"]) < 0.1
+    # Both were started twice, and yet the twelfth checkpoint is that of the twelfth chunk: none was trained again.
+    assert [file.read_text() for file in sorted(record.directory.parent.glob("calls.*"))] == ["xx", "xx"]
+    assert checkpoints()[-1] == "000012-step-12"
+    metrics, arrays = record.load()
+    assert metrics == {"devices": 2} and arrays["process"] == 0
+    _, wanted = execute(a_run.run, dataclasses.replace(config, pause=0.0), tmp_path / "alone").load()
+    for name in ("loss", "held_out"):
+        np.testing.assert_allclose(arrays[name], wanted[name], rtol=1e-5, err_msg=name)
     # The first process alone has spoken.
-    assert log.read_text().count("Written: ") == 1 == log.read_text().count("relative_error.loss_gap")
+    assert log.read_text().count("Written: ") == 1 == log.read_text().count("devices")
 
-    before = (folder / "metrics.json").stat().st_mtime_ns
+    finished = (record.directory / "metrics.json").stat().st_mtime_ns
     again = submit()
     other = tmp_path / f"slurm-{again}.log"
     wait(cluster, again, lambda: state(cluster, again)["JobState"] == "COMPLETED", other)
     assert other.read_text().count("Complete already: ") == 1
-    assert (folder / "metrics.json").stat().st_mtime_ns == before
+    assert (record.directory / "metrics.json").stat().st_mtime_ns == finished
 
 
 @pytest.mark.slow

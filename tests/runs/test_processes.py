@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from runs._record import Record
-from tests.runs.a_run import Config
+from runs._record import execute, Record
+from tests.runs import a_run
 
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -46,10 +47,12 @@ def test_the_first_of_two_processes_writes_and_speaks(tmp_path):
         (code, first, error), (other_code, other, other_error) = started(tmp_path, tmp_path)
         assert code == other_code == 0, error + other_error
         assert first.count(f"{said}: ") == 1 and "devices" in first and other == ""
-    record = Record("a_run", Config(), tmp_path / "results")
+    record = Record("a_run", a_run.Config(), tmp_path / "results")
     metrics, arrays = record.load()
-    # Four devices, two of each process, have added up what both have brought.
-    assert metrics == {"sum": 10.0, "devices": 4} and arrays["process"] == 0
+    assert metrics == {"devices": 4} and arrays["process"] == 0
+    _, wanted = execute(a_run.run, a_run.Config(), tmp_path / "alone").load()
+    for name in ("loss", "held_out"):
+        np.testing.assert_allclose(arrays[name], wanted[name], rtol=1e-5, err_msg=name)
     # The second has computed too, once.
     assert [file.read_text() for file in sorted(record.directory.parent.glob("calls.*"))] == ["x", "x"]
 
@@ -58,6 +61,6 @@ def test_the_first_of_two_processes_writes_and_speaks(tmp_path):
 def test_processes_that_do_not_share_a_folder_are_told(tmp_path):
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
-    Record("a_run", Config(), tmp_path / "here" / "results").finish({"sum": 10.0})
+    Record("a_run", a_run.Config(), tmp_path / "here" / "results").finish({"devices": 4})
     for code, _, error in started(tmp_path / "here", tmp_path / "there"):
         assert code != 0 and "the processes of this job do not see the same in results/a_run/" in error
