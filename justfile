@@ -53,3 +53,7 @@ figures *args:
 # A benchmark: `just bench estimators`, `just bench train`.
 bench name *args:
     python -m benchmarks.{{name}} {{args}}
+
+# The speed of training, evaluation and sampling on a GPU, in at most 8 minutes.
+bench-gpu *args:
+    python -m benchmarks.gpu {{args}}
