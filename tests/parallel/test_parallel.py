@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 import entropax as ex
-import tests.parallel.program as program
 from entropax._processes import Job, told
 from entropax.integral._integrate import _distinct, _evaluate_chunk, _slice
 from entropax.solve._log_density import _solve
