@@ -73,7 +73,7 @@ def load(
 
 
 def _kind(tensors: Mapping[str, np.ndarray]) -> Kind:
-    found = [kind for name, kind in _TOLD_BY.items() if name in tensors]
+    found: list[Kind] = [kind for name, kind in _TOLD_BY.items() if name in tensors]
     if len(found) != 1:
         raise ValueError(
             "It must hold a UNet2DModel of diffusers or a network of improved-diffusion, which have a tensor "

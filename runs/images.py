@@ -133,7 +133,7 @@ def code_lengths(model: ex.Neural, split: models.Split, x, *, key, nodes: int, f
         "i_mmse": ex.nll(every, x, key=noise_key, integrator=_integrator(x, 2 * nodes, None)),
         "flow": ex.integral.mean_of(-by_flow),
         "bound": ex.variational_bound(every, x[: 4 * flows], key=bound_key, log_snr=log_snr),
-        "independent_pixels": ex.integral.mean_of(-jax.vmap(model.baseline.log_density)(x)),
+        "independent_pixels": ex.integral.mean_of(-jax.vmap(models.marginals(split).log_density)(x)),
         "gaussian": ex.integral.mean_of(-jax.vmap(gaussian.log_density)(_flat(x))),
     }
     spacing = split.test.bin_width

@@ -62,7 +62,7 @@ def test_the_likelihood_is_that_of_the_bins():
     log_density = jax.vmap(law.log_density)(x)
     p = np.exp(np.asarray(law.log_probabilities, np.float64))
     entropy = -(p * np.log(p)).sum() - 3 * np.log(8)
-    np.testing.assert_allclose(-log_density.mean(), entropy, atol=4 * log_density.std() / 32)
+    np.testing.assert_allclose(-log_density.mean(), entropy, atol=float(4 * log_density.std() / 32))
     integrator = ex.Integrator(nodes=ex.Stratified(32), log_snr_range=(-9.0, 20.0))
     found = ex.nll(law, x, key=jr.key(3), integrator=integrator, baseline=ex.Gaussian.fit(x))
     assert abs(found.value + log_density.mean()) < 4 * found.stderr_nodes + 0.02

@@ -58,7 +58,7 @@ def test_the_logarithm_of_a_mass_is_good_everywhere():
     found = log_normal_mass(jnp.asarray(lower, jnp.float32), jnp.asarray(upper, jnp.float32))
     np.testing.assert_allclose(found, exact, rtol=2e-5, atol=2e-4)
     whole = log_normal_mass(jnp.asarray([-jnp.inf, -jnp.inf, 1.0]), jnp.asarray([jnp.inf, 1.0, jnp.inf]))
-    np.testing.assert_allclose(np.asarray(whole), [0.0, norm.logcdf(1), norm.logsf(1)], atol=1e-6)
+    np.testing.assert_allclose(np.asarray(whole), np.asarray([0.0, norm.logcdf(1), norm.logsf(1)]), atol=1e-6)
 
 
 def test_bad_arguments_are_refused():

@@ -66,7 +66,8 @@ class Histogram(AbstractDenoiser):
 
         **Raises:** `ValueError` where a sample lies outside of all bins.
         """
-        values = np.asarray(x, np.float64).reshape(len(x), -1)
+        samples = np.asarray(x, np.float64)
+        values = samples.reshape(len(samples), -1)
         if not (values.min() >= low and values.max() <= high):
             raise ValueError(
                 f"`x` must lie from `low` to `high`, {low} to {high}; it holds {values.min():g} to {values.max():g}."
@@ -75,7 +76,7 @@ class Histogram(AbstractDenoiser):
         counts = np.stack([np.bincount(column, minlength=bins) for column in index.T])
         pooled = counts.sum(0) + 0.5
         smoothed = counts + strength * pooled / pooled.sum()
-        return cls(low, high, jnp.asarray(np.log(smoothed).reshape(*np.shape(x)[1:], bins), float))
+        return cls(low, high, jnp.asarray(np.log(smoothed).reshape(*samples.shape[1:], bins), float))
 
     @property
     def log_snr_range(self) -> tuple[float, float]:
