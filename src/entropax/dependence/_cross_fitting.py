@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from ._coordinates import canonical
 from ._network import Departure
 from ._terms import Term
-from ._training import improvements, Split, train
+from ._training import called_alone, improvements, Split, train
 from ._variables import Variables
 
 
@@ -159,7 +159,9 @@ def _measured(fold: Fold, key: PRNGKeyArray, repetitions: int) -> np.ndarray:
     gains = np.zeros((len(fold.networks), len(fold.rows)))
     held = fold.split.values[fold.split.held]
     for network in {id(network): network for network in fold.networks if network is not None}.values():
-        every = np.asarray(improvements(network, fold.split.tables, held, key, repetitions))
+        with called_alone(fold.split):
+            every = improvements(network, fold.split.tables, held, key, repetitions)
+        every = np.asarray(every)
         for law, chosen in enumerate(fold.networks):
             if chosen is network:
                 gains[law] = every[law, : len(fold.rows)]

@@ -1,4 +1,6 @@
+import collections
 import functools as ft
+import threading
 from typing import NamedTuple
 
 import equinox as eqx
@@ -39,6 +41,11 @@ _LEAST_ROWS = 2_000
 
 # Numbers u_i = i φ mod 1: any run of them is spread evenly.
 _GOLDEN = 0.6180339887498949
+
+
+# Threads that meet at a call which is not compiled yet would compile it each for itself. None waits here for another's
+# results: calls return before they are there.
+_CALLS: dict = collections.defaultdict(threading.Lock)
 
 
 class Split(NamedTuple):
@@ -108,8 +115,9 @@ def train(
     # What the batch is made of weighs the laws.
     weights = np.bincount(blocks, minlength=len(split.tables.of)) / len(blocks)
     for end, chunk_key in zip(ends, jr.split(key, _CHECKS)):
-        state = _advance(state, split, jnp.asarray(blocks), budget, jnp.asarray(end), chunk_key)
-        gains = improvements(state.average, split.tables, split.values[split.held], noise_key, repetitions)
+        with called_alone(split):
+            state = _advance(state, split, jnp.asarray(blocks), budget, jnp.asarray(end), chunk_key)
+            gains = improvements(state.average, split.tables, split.values[split.held], noise_key, repetitions)
         snapshots.append(state.average)
         curve.append(np.asarray(gains.mean(1)))
         if not np.isfinite(curve[-1]).all():
@@ -121,6 +129,11 @@ def train(
         if len(curve) - 1 - totals.argmax() >= _PATIENCE:
             break
     return Round(snapshots, np.asarray(curve))
+
+
+def called_alone(split: Split) -> threading.Lock:
+    """Held by one thread for each device, while it calls what is compiled."""
+    return _CALLS[next(iter(split.values.devices()))]
 
 
 @ft.partial(jax.jit, static_argnums=4)

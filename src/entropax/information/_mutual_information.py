@@ -149,18 +149,13 @@ class Posterior(AbstractMethod):
         losses = integrate(ClassLosses(denoiser, jnp.asarray(classes)), x, key=key, integrator=integrator).pointwise
         assert losses is not None
         log_prior = jnp.asarray(np.log(prior), losses.dtype)
-        own = jnp.asarray(index)[:, None]
-
-        def log_posterior(temperature):
-            posterior = jax.nn.log_softmax(log_prior - losses / temperature, -1)
-            return jnp.take_along_axis(posterior, own, -1)[:, 0]
-
-        table = jnp.stack([log_posterior(t) for t in self.temperatures])
+        own = jnp.asarray(index)
+        table = _log_posteriors(log_prior, losses, own, jnp.asarray(self.temperatures, losses.dtype))
         # The halves alternate, so that both are balanced in labels whatever the order of the samples.
         half = jnp.asarray(np.argsort(np.argsort(index, kind="stable"), kind="stable") % 2)
         scores = jnp.stack([jnp.mean(jnp.where(half == side, table, 0.0), 1) for side in (1, 0)])
         chosen = jnp.argmax(scores, 1)[half]
-        pointwise = jnp.take_along_axis(table, chosen[None], 0)[0] - log_prior[own[:, 0]]
+        pointwise = jnp.take_along_axis(table, chosen[None], 0)[0] - log_prior[own]
         return mean_of(pointwise)
 
 
@@ -250,3 +245,14 @@ def mutual_information(
         # H(Y|C), the bound from above, is not known.
         warn_below(estimate, 0.0, "I(X;Y|C) >= 0")
     return estimate
+
+
+@jax.jit
+def _log_posteriors(log_prior, losses, labels, temperatures):
+    """Of each sample's own label, a row for each temperature."""
+
+    def at(temperature):
+        posterior = jax.nn.log_softmax(log_prior - losses / temperature, -1)
+        return jnp.take_along_axis(posterior, labels[:, None], -1)[:, 0]
+
+    return jax.lax.map(at, temperatures)

@@ -107,7 +107,7 @@ def run_chunk(fixed: Fixed, state: State, chunk: Array, steps: int) -> State:
         better = loss < best_loss
         best = jax.tree.map(ft.partial(jnp.where, better), candidate, best)
         best_loss = jnp.where(better, loss, best_loss)
-    return State(
+    state = State(
         params=params,
         optimiser=moments,
         averages=averages,
@@ -117,6 +117,8 @@ def run_chunk(fixed: Fixed, state: State, chunk: Array, steps: int) -> State:
         held_out=state.held_out.at[chunk].set(held),
         diverged=diverged,
     )
+    # Placed as it came: what lies elsewhere than the compiler saw would be compiled for once more.
+    return fixed.placement(state, fixed.mesh)
 
 
 def debiased(average: PyTree, taken: int | Array, decay: float) -> PyTree:
