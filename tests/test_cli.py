@@ -150,7 +150,7 @@ def test_labels_that_tell_nothing(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     np.save(tmp_path / "x.npy", np.stack(correlated(2000, 0.8), 1))
     np.savetxt(tmp_path / "labels.csv", np.random.default_rng(1).integers(0, 2, 2000))
-    command = ["measure", str(tmp_path / "x.npy"), "--labels", str(tmp_path / "labels.csv")]
+    command = ["measure", str(tmp_path / "x.npy"), "--labels", str(tmp_path / "labels.csv"), "--fit-steps", "240"]
     assert run([*command, "--json", str(tmp_path / "results.json")]) == 0
     results = json.loads((tmp_path / "results.json").read_text())
     information = results["mutual_information"]

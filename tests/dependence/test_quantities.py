@@ -2,6 +2,7 @@
 
 import functools as ft
 
+import jax
 import jax.random as jr
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ import entropax as ex
 from entropax import dependence
 
 
-# Gaussians need no network, and others here are not the hardest.
-FITTING = dependence.CrossFitting(folds=3, steps=1_600)
+# What is not Gaussian here is not the hardest, and what is needs no network.
+FITTING = dependence.CrossFitting(folds=3, steps=1_600, batch_size=256)
+SHORT = dependence.CrossFitting(folds=2, steps=600, batch_size=256)
 NUM = 2_000
 
 COV = np.array([[1.0, 0.6, 0.3], [0.6, 1.0, 0.5], [0.3, 0.5, 1.0]])
@@ -30,6 +32,26 @@ TOTAL = -entropy(0, 1, 2)
 DUAL = entropy(1, 2) + entropy(0, 2) + entropy(0, 1) - 2 * entropy(0, 1, 2)
 
 
+@pytest.fixture
+def one_device():
+    """Networks are compiled for every device that fits some."""
+    with jax.default_device(jax.devices()[0]):
+        yield
+
+
+@pytest.fixture
+def few_draws(monkeypatch):
+    """What is left of noise is part of the error bar."""
+    monkeypatch.setattr("entropax.dependence._cross_fitting._CHECK_DRAWS", 20_000)
+    monkeypatch.setattr("entropax.dependence._cross_fitting._DRAWS", 300_000)
+
+
+@pytest.fixture
+def shallow(monkeypatch):
+    """A network of one block is compiled in half of the time."""
+    monkeypatch.setattr("entropax.dependence._network._DEPTH", 1)
+
+
 @pytest.mark.parametrize(
     ("quantity", "exact"),
     [
@@ -45,8 +67,9 @@ DUAL = entropy(1, 2) + entropy(0, 2) + entropy(0, 1) - 2 * entropy(0, 1, 2)
     ],
     ids=["conditional", "total", "dual", "o", "interaction"],
 )
+@pytest.mark.usefixtures("one_device", "few_draws", "shallow")
 def test_gaussians(quantity, exact):
-    found = quantity(key=jr.key(1), fitting=FITTING)
+    found = quantity(key=jr.key(1), fitting=SHORT)
     assert abs(found.value - exact) < 3 * found.stderr
     # Networks that are measured on what they have not seen do not find what is not there.
     assert abs(found.fitted - float(found.gaussian.value)) < 0.005
@@ -61,10 +84,11 @@ def student():
     return x, y, pointwise, task.mutual_information
 
 
-def measured(x, y):
-    return dependence.mutual_information(x, y, key=jr.key(1), fitting=FITTING)
+def measured(x, y, fitting=FITTING):
+    return dependence.mutual_information(x, y, key=jr.key(1), fitting=fitting)
 
 
+@pytest.mark.usefixtures("one_device", "few_draws")
 def test_what_second_moments_do_not_see():
     x, y, pointwise, exact = student()
     found = measured(x, y)
@@ -95,18 +119,19 @@ def test_increasing_maps_change_nothing():
     assert measured(np.exp(x), y**3 - 7).value == measured(x, y).value
 
 
+@pytest.mark.usefixtures("one_device", "few_draws")
 def test_independent():
-    x, y = np.random.default_rng(3).normal(size=(2, NUM, 2))
-    found = dependence.mutual_information(x, y, key=jr.key(1), fitting=FITTING)
+    found = measured(*np.random.default_rng(3).normal(size=(2, NUM, 2)))
     assert abs(found.value) < 3 * found.stderr < 0.01
     assert found.p_value is not None and found.p_value > 0.05
 
 
+@pytest.mark.usefixtures("few_draws", "shallow")
 def test_what_ranks_do_not_resolve():
     """Of columns that nearly agree, ranks in the tails agree exactly: networks must not take that for information."""
     shared, first, second = np.random.default_rng(0).normal(size=(3, NUM))
     strength = 1_000.0
-    found = measured(strength * shared + first, strength * shared + second)
+    found = measured(strength * shared + first, strength * shared + second, SHORT)
     exact = -0.5 * np.log1p(-((strength**2 / (1 + strength**2)) ** 2))
     assert 0.9 < found.value / exact < 1.01
     assert abs(found.fitted - float(found.gaussian.value)) < 0.05

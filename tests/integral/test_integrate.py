@@ -114,8 +114,17 @@ def test_a_control_of_another_law_leaves_the_estimate_unbiased(getkey):
     assert abs(float(both["plain"].value) - exact) < 4 * float(both["plain"].stderr)
 
 
-@pytest.mark.parametrize("noise", [ex.independent_noise, ex.antithetic_noise])
-@pytest.mark.parametrize("nodes", [ex.Stratified(8), ex.Stratified(8, ex.Logistic()), ex.GaussLegendre(6, 4)])
+CHOICES = [
+    (ex.Stratified(8), ex.antithetic_noise),
+    (ex.Stratified(8, ex.Logistic()), ex.independent_noise),
+    (ex.GaussLegendre(6, 4), ex.antithetic_noise),
+    pytest.param(ex.Stratified(8), ex.independent_noise, marks=pytest.mark.slow),
+    pytest.param(ex.Stratified(8, ex.Logistic()), ex.antithetic_noise, marks=pytest.mark.slow),
+    pytest.param(ex.GaussLegendre(6, 4), ex.independent_noise, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("nodes, noise", CHOICES)
 def test_every_choice_of_nodes_and_noise_is_unbiased(nodes, noise, getkey):
     problem = PROBLEMS["seed 10"]
     x, y = problem.sample(getkey(), 2000)

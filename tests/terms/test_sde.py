@@ -28,8 +28,8 @@ SOLVERS = (
     dfx.SPaRK(),
 )
 S_MIN = 1e-3
-# Those whose kind another one of them stands for.
-LONG = dfx.EulerHeun, dfx.GeneralShARK, dfx.ItoMilstein, dfx.SlowRK, dfx.SPaRK, dfx.StratonovichMilstein
+# Those whose kind another one of them stands for, and SEA, by which the churn is tested.
+LONG = dfx.EulerHeun, dfx.GeneralShARK, dfx.ItoMilstein, dfx.SEA, dfx.SlowRK, dfx.SPaRK, dfx.StratonovichMilstein
 every_solver = pytest.mark.parametrize(
     "solver",
     [pytest.param(solver, marks=[pytest.mark.slow] if isinstance(solver, LONG) else []) for solver in SOLVERS],
@@ -87,12 +87,17 @@ def test_terminal_laws(solver, getkey):
     assert_law(data, *law(PROCESS, S_MIN))
 
 
-@pytest.mark.parametrize("churn", [0.0, 0.5, lambda log_snr: jax.nn.sigmoid(log_snr)], ids=["flow", "half", "of λ"])
+@eqx.filter_jit
+def reversed_with(churn, path, start):
+    return solve(ex.terms.reverse(PROCESS, DENOISER, path, churn), dfx.SEA(), path.ts, start)
+
+
+# A number is an argument of what is compiled, once for both.
+@pytest.mark.parametrize("churn", [jnp.asarray(0.0), jnp.asarray(0.5), jax.nn.sigmoid], ids=["flow", "half", "of λ"])
 def test_churn_leaves_the_law_alone(churn, getkey):
     ts = PROCESS.T - ex.solve.uniform_in_log_snr(PROCESS, 192, S_MIN)
     path = ex.terms.GridBrownianPath(ts, getkey(), (8192, 1))
-    start = jr.normal(getkey(), (8192, 1))
-    data = jax.jit(lambda start: solve(ex.terms.reverse(PROCESS, DENOISER, path, churn), dfx.SEA(), ts, start))(start)
+    data = reversed_with(churn, path, jr.normal(getkey(), (8192, 1)))
     assert_law(data, *law(PROCESS, S_MIN))
 
 
@@ -131,14 +136,15 @@ def test_gradients_through_a_reverse_solve_are_finite_differences(getkey):
     path = ex.terms.GridBrownianPath(ts, getkey(), (64, 1))
     start = jr.normal(getkey(), (64, 1))
 
-    @jax.jit
-    def loss(mean, beta_max):
+    def of(mean, beta_max):
         denoiser = eqx.tree_at(lambda law: law.mean, DENOISER, mean[None])
         process = eqx.tree_at(lambda process: process.beta_max, PROCESS, beta_max)
         return jnp.mean(solve(ex.terms.reverse(process, denoiser, path), dfx.ShARK(), ts, start) ** 2)
 
+    both = jax.jit(jax.value_and_grad(of, (0, 1)))
+    loss = lambda mean, beta_max: both(mean, beta_max)[0]
     mean, beta_max = jnp.asarray(MEAN), jnp.asarray(16.0)
-    gradients = jax.jit(jax.grad(loss, (0, 1)))(mean, beta_max)
+    _, gradients = both(mean, beta_max)
     step = jnp.asarray(1e-2)
     difference = (loss(mean + step, beta_max) - loss(mean - step, beta_max)) / (2 * step)
     np.testing.assert_allclose(gradients[0], difference, rtol=5e-3)

@@ -1,5 +1,8 @@
 """Training: it learns what is known in closed form, resumes to the bit, and takes the same steps on any devices."""
 
+import contextlib
+import dataclasses
+import functools as ft
 import json
 import os
 import random
@@ -22,23 +25,56 @@ from entropax.train._step import rows_of, run_chunk
 
 PROBLEM = ex.data.JointGaussian.random(jr.key(0), dim_x=3, dim_y=2, noise_std=0.7)
 SMALL = ex.Settings(steps=60, batch_size=64, chunk=20, learning_rate=2e-3)
+NUM = 300
 
 
-def _equal(first, second):
-    for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
-        if isinstance(a, jax.Array):
-            np.testing.assert_array_equal(a, b)
+@ft.cache
+def samples():
+    """To train on, and to hold out."""
+    x, y = PROBLEM.sample(jr.key(1), NUM + 50)
+    return (x[50:], y[50:]), (x[:50], y[:50])
+
+
+def small(shares=None, settings=SMALL, **arguments):
+    """A training of a small network. Those of the same shapes and settings share what is compiled."""
+    (x, y), held_out = samples() if shares is None else shares
+    net = make_network(x.astype(jnp.float32), y, (-9.0, 9.0), width=16, depth=1, key=jr.key(3))
+    scheme = ex.entropy_matching()
+    denoiser = ex.Neural(net, scheme.baseline, scheme.scale, ex.Standardising(jnp.zeros(3), jnp.ones(3)), (-9.0, 9.0))
+    return ex.train(denoiser, x, y, held_out=held_out, key=jr.key(4), settings=settings, **arguments)
+
+
+@contextlib.contextmanager
+def one_more_compiled():
+    """One trace serves all chunks."""
+    compiled = run_chunk._cached  # pyright: ignore[reportFunctionMemberAccess]
+    before = compiled._cache_size()
+    yield
+    assert compiled._cache_size() - before == 1
+
+
+@ft.cache
+def plain():
+    return small()
+
+
+@ft.cache
+def on_two_devices():
+    assert jax.device_count() == 2
+    return small(mesh=ex.parallel.make_mesh())
 
 
 def test_a_fitted_network_gives_the_closed_forms(getkey):
     x, y = PROBLEM.sample(getkey(), 8000)
     model = ex.fit(x, y, key=getkey(), width=64, depth=2, settings=ex.Settings(steps=1500, batch_size=256))
     x, y = PROBLEM.sample(getkey(), 8000)
-    information, entropy = PROBLEM.mutual_information, PROBLEM.total_entropy()
-    for method in (ex.Orthogonal(), ex.EntropyDifference(), ex.LossGapForm()):
-        found = ex.mutual_information(model, x, y, key=getkey(), method=method)
-        assert abs(float(found.value) / information - 1) < 0.08, str(found)
-    assert abs(float(ex.neural_entropy(model, x, key=getkey()).value) / entropy - 1) < 0.08
+    information, alone = PROBLEM.mutual_information, ex.Unconditional(model)
+    methods = ex.Orthogonal(), ex.EntropyDifference(), ex.LossGapForm()
+    rates = [method.integrand(model, alone) for method in methods] + [ex.Gap(alone, ex.Equilibrium())]
+    # All at once, to compile once.
+    found = ex.integrate(rates, x, y, key=getkey())
+    for estimate, exact in zip(found, [information] * len(methods) + [PROBLEM.total_entropy()], strict=True):
+        assert abs(float(estimate.value) / exact - 1) < 0.08, str(estimate)
 
 
 def test_the_objective_of_an_exact_denoiser_is_its_minimum_mean_square_error(getkey):
@@ -46,7 +82,8 @@ def test_the_objective_of_an_exact_denoiser_is_its_minimum_mean_square_error(get
     x = jr.normal(getkey(), (2000, 1))
     low, high = -5.0, 5.0
     exact = 0.5 * (np.log1p(np.exp(high)) - np.log1p(np.exp(low)))
-    draws = [float(ex.denoising_loss(_Trusted(low, high), x, None, key=getkey())) for _ in range(30)]
+    loss = jax.jit(lambda key: ex.denoising_loss(_Trusted(low, high), x, None, key=key))
+    draws = [float(loss(getkey())) for _ in range(30)]
     assert abs(np.mean(draws) - exact) < 4 * np.std(draws) / np.sqrt(30)
 
 
@@ -103,78 +140,69 @@ def test_early_stopping_keeps_the_best(getkey):
     assert len(history.held_out) - 1 - np.argmin(history.held_out) == 4
 
 
-def test_two_devices_take_the_same_steps_as_one(getkey):
-    x, y = PROBLEM.sample(getkey(), 500)
-    key = getkey()
-    one = ex.fit_with_history(x, y, key=key, width=16, depth=1, settings=SMALL)
-    two = ex.fit_with_history(x, y, key=key, width=16, depth=1, settings=SMALL, mesh=ex.parallel.make_mesh())
-    assert jax.device_count() == 2
+def test_two_devices_take_the_same_steps_as_one():
+    one, two = plain(), on_two_devices()
     np.testing.assert_allclose(one.history.loss, two.history.loss, rtol=1e-5)
     np.testing.assert_allclose(one.history.held_out, two.history.held_out, rtol=1e-5)
 
 
-def trained(key, **changes):
-    """The history of a small training on 200 samples."""
-    x, y = PROBLEM.sample(jr.key(1), 240)
-    settings = ex.Settings(**({"steps": 60, "batch_size": 64, "chunk": 20, "learning_rate": 2e-3} | changes))
-    return ex.fit_with_history(x, y, key=key, width=16, depth=1, settings=settings).history
+def test_parameters_may_be_spread_over_devices(monkeypatch):
+    # So that the larger of the network's matrices count as large.
+    monkeypatch.setattr(ex.parallel, "_SMALL", 16 * 16)
+    with one_more_compiled():
+        spread = small(mesh=ex.parallel.make_mesh(), placement=ex.parallel.shard_parameters)
+    np.testing.assert_allclose(spread.history.loss, on_two_devices().history.loss, rtol=1e-5)
+    arrays = [leaf for leaf in jax.tree.leaves(spread.denoiser) if isinstance(leaf, jax.Array)]
+    assert {leaf.sharding.is_fully_replicated for leaf in arrays} == {True, False}
 
 
-def test_parts_of_a_batch_are_as_good_as_the_whole(getkey):
-    key = getkey()
-    whole, parts = trained(key, steps=200, chunk=200), trained(key, steps=200, chunk=200, accumulate=4)
-    assert whole.loss != parts.loss
+def test_parts_of_a_batch_are_as_good_as_the_whole():
+    whole, parts = plain().history, small(settings=dataclasses.replace(SMALL, accumulate=4)).history
+    assert not np.any(whole.loss == parts.loss)
     np.testing.assert_allclose(whole.held_out, parts.held_out, rtol=0.05)
 
 
-def test_the_best_of_several_averages_is_returned(getkey):
-    history = trained(getkey(), averages=(0.0, 0.9, 0.999))
-    assert history.by_average.shape == (3, 3)
-    np.testing.assert_array_equal(history.held_out, history.by_average.min(1))
-    # Each is what it would be without the others.
-    alone = [trained(jr.key(5), averages=(decay,)) for decay in (0.0, 0.9)]
-    both = trained(jr.key(5), averages=(0.0, 0.9))
-    for column, one in enumerate(alone):
-        np.testing.assert_allclose(both.by_average[:, column], one.held_out, rtol=1e-5)
-
-
-def small(x, y, **arguments):
-    """A training of a small network, by `ex.train` itself."""
-    net = make_network(x.astype(jnp.float32), y, (-9.0, 9.0), width=16, depth=1, key=jr.key(3))
-    scheme = ex.entropy_matching()
-    denoiser = ex.Neural(net, scheme.baseline, scheme.scale, ex.Standardising(jnp.zeros(3), jnp.ones(3)), (-9.0, 9.0))
-    return ex.train(denoiser, x, y, key=jr.key(4), settings=SMALL, **arguments)
+@ft.cache
+def in_tenths():
+    """Of samples in whole tenths: one training is given their size, the other a transform, and more averages."""
+    (x, y), (held_out, held_out_y) = samples()
+    levels, held_out_levels = (jnp.round(10 * values).astype(jnp.int32) for values in (x, held_out))
+    scaled = small(((levels / 10, y), (held_out_levels / 10, held_out_y)))
+    settings = dataclasses.replace(SMALL, averages=(0.0, *SMALL.averages, 0.9))
+    transform = lambda key, x: x.astype(jnp.float32) / 10
+    with one_more_compiled():
+        found = small(((levels, y), (held_out_levels, held_out_y)), settings, transform=transform)
+    return scaled.history, found.history
 
 
 def test_a_transform_is_that_of_the_samples():
-    x, y = PROBLEM.sample(jr.key(1), 300)
-    held_out = x[:50], y[:50]
-    levels = jnp.round(10 * x[50:]).astype(jnp.int32)
-    scaled = small(levels / 10, y[50:], held_out=held_out)
-    found = small(
-        levels, y[50:], held_out=(10 * held_out[0], held_out[1]), transform=lambda key, x: x.astype(jnp.float32) / 10
-    )
-    np.testing.assert_allclose(found.history.loss, scaled.history.loss, rtol=1e-5)
-    np.testing.assert_allclose(found.history.held_out, scaled.history.held_out, rtol=1e-5)
+    scaled, found = in_tenths()
+    np.testing.assert_allclose(found.loss, scaled.loss, rtol=1e-5)
+    # Each average is what it would be without the others.
+    np.testing.assert_allclose(found.by_average[:, 1], scaled.held_out, rtol=1e-5)
+
+
+def test_the_best_of_several_averages_is_returned():
+    _, found = in_tenths()
+    assert found.by_average.shape == (3, 3) and len(np.unique(found.by_average[-1])) == 3
+    np.testing.assert_array_equal(found.held_out, found.by_average.min(1))
 
 
 def test_divergence_names_the_step_its_samples_and_what_is_safe(tmp_path):
-    x, y = PROBLEM.sample(jr.key(1), 5_000)
-    held_out, bad = (x[:50], y[:50]), 2_345
+    (x, y), held_out = samples()
+    batches = np.asarray(jax.vmap(lambda index: rows_of(jr.key(4), index, NUM, SMALL))(jnp.arange(60)))
+    # A sample that no batch of the first chunk has, and a later one does.
+    bad = np.setdiff1d(batches[20:], batches[:20])[0]
     checkpoints = ex.Checkpoints(tmp_path / "c", {})
     with pytest.raises(ex.DivergenceError, match="The last good checkpoint is .*-step-[12]. A smaller") as caught:
-        small(x.at[bad].set(jnp.nan), y, held_out=held_out, checkpoints=checkpoints)
+        small(((x.at[bad].set(jnp.nan), y), held_out), checkpoints=checkpoints)
     error = caught.value
-    # 20 to 60 steps of 64 samples meet one of 5 000 nearly every second time; the keys are such that it is after 20.
-    batches = [np.asarray(rows_of(jr.key(4), index, 5_000, SMALL)) for index in range(60)]
     assert error.step == next(index for index, rows in enumerate(batches) if bad in rows) >= 20
     np.testing.assert_array_equal(error.rows, batches[error.step])
     assert f"at step {error.step}, whose batch has the 64 samples" in str(error)
 
 
 def test_lines_of_a_log_are_those_of_a_training_that_was_never_stopped(tmp_path):
-    x, y = PROBLEM.sample(jr.key(1), 300)
-
     class Stop(Exception):
         pass
 
@@ -185,14 +213,7 @@ def test_lines_of_a_log_are_those_of_a_training_that_was_never_stopped(tmp_path)
     def run(name, **arguments):
         folder = tmp_path / name
         checkpoints = ex.Checkpoints(folder / "checkpoints", {})
-        small(
-            x,
-            y,
-            held_out=(x[:50], y[:50]),
-            checkpoints=checkpoints,
-            loggers=[ex.JSONLines(folder / "log.jsonl")],
-            **arguments,
-        )
+        small(checkpoints=checkpoints, loggers=[ex.JSONLines(folder / "log.jsonl")], **arguments)
 
     def lines(name):
         read = [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
@@ -209,29 +230,6 @@ def test_lines_of_a_log_are_those_of_a_training_that_was_never_stopped(tmp_path)
     run("stopped")
     assert lines("stopped") == lines("whole")
     assert lines("whole")[1] == [20, 40, 60]
-
-
-def test_parameters_may_be_spread_over_devices():
-    x, y = PROBLEM.sample(jr.key(1), 300)
-    net = make_network(x, y, (-9.0, 9.0), width=128, depth=1, key=jr.key(3))
-    scheme = ex.entropy_matching()
-    denoiser = ex.Neural(net, scheme.baseline, scheme.scale, ex.Standardising(jnp.zeros(3), jnp.ones(3)), (-9.0, 9.0))
-    mesh, settings = ex.parallel.make_mesh(), ex.Settings(steps=20, batch_size=64, chunk=10)
-    whole, spread = (
-        ex.train(denoiser, x, y, held_out=(x, y), key=jr.key(4), settings=settings, mesh=mesh, placement=placement)
-        for placement in (ex.parallel.replicate, ex.parallel.shard_parameters)
-    )
-    np.testing.assert_allclose(spread.history.loss, whole.history.loss, rtol=1e-5)
-    arrays = [leaf for leaf in jax.tree.leaves(spread.denoiser) if isinstance(leaf, jax.Array)]
-    assert any(not leaf.sharding.is_fully_replicated for leaf in arrays)
-
-
-def test_one_trace_for_all_chunks(getkey):
-    x, y = PROBLEM.sample(getkey(), 200)
-    compiled = run_chunk._cached  # pyright: ignore[reportFunctionMemberAccess]
-    before = compiled._cache_size()
-    ex.fit(x, y, key=getkey(), width=12, depth=1, settings=SMALL)
-    assert compiled._cache_size() - before == 1
 
 
 _PROGRAM = """
@@ -278,13 +276,14 @@ def test_killed_at_twenty_random_moments_a_training_ends_with_the_same_bits(tmp_
             np.testing.assert_array_equal(whole[name], killed[name])
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path, getkey):
-    x, y = PROBLEM.sample(getkey(), 200)
-    ex.fit(x, y, key=getkey(), width=16, depth=1, settings=SMALL, checkpoints=ex.Checkpoints(tmp_path, {"seed": 0}))
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    small(checkpoints=ex.Checkpoints(tmp_path, {"seed": 0}))
     with pytest.raises(ValueError, match="seed"):
-        ex.fit(x, y, key=getkey(), width=16, depth=1, settings=SMALL, checkpoints=ex.Checkpoints(tmp_path, {"seed": 1}))
+        small(checkpoints=ex.Checkpoints(tmp_path, {"seed": 1}))
 
 
+# That what is not finite stops a training, samples that are not have shown already.
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_training(getkey):
     x, _ = PROBLEM.sample(getkey(), 200)
     settings = ex.Settings(steps=40, chunk=20, batch_size=16, learning_rate=1e30)

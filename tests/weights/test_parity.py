@@ -30,9 +30,13 @@ def _net(model) -> ex.nn.UNet:
     return model.net
 
 
+# One for all models of the same layout.
+_vmapped = eqx.filter_jit(lambda model, x, log_snrs: jax.vmap(model)(x, log_snrs))
+
+
 def _predict(model, log_snrs):
     with jax.default_matmul_precision("highest"):
-        return eqx.filter_jit(jax.vmap(model))(jnp.asarray(ARRAYS["x"]), jnp.asarray(log_snrs))
+        return _vmapped(model, jnp.asarray(ARRAYS["x"]), jnp.asarray(log_snrs))
 
 
 CASES = pytest.mark.parametrize(
