@@ -1,10 +1,8 @@
 """Floating-point operations of a U-Net, counted by hand: of convolutions, linear layers and attention, two for each
 multiplication and its addition. What is left out (norms, activations, noise) is no matrix work, and a percent or two.
 
-A weight that meets the zeros around an image is not counted, as XLA does not count it either: of the nine weights of a
-3 x 3 filter 8.6 meet a pixel of a 32 x 32 image on average. Other counts of this kind are so much higher."""
-
-import equinox as eqx
+A weight that meets the zeros around an image is counted like any other, as is the custom; XLA, which leaves them out,
+counts 4 % less in a 32 x 32 image."""
 
 import entropax as ex
 
@@ -37,7 +35,7 @@ def _level(level, size) -> int:
     count = 0
     for block, attention in zip(level.blocks, level.attentions, strict=True):
         layers = [block.first, block.second]
-        layers += [block.shortcut] if isinstance(block.shortcut, eqx.nn.Conv2d) else []
+        layers += [block.shortcut] if isinstance(block.shortcut, ex.nn.Conv2d) else []
         count += sum(_convolution(layer, size) for layer in layers) + _linear(block.modulation.linear)
         if attention is not None:
             tokens = size[0] * size[1]
@@ -52,17 +50,12 @@ def _linear(layer) -> int:
 
 
 def _convolution(layer, size) -> int:
-    count = 2 * layer.in_channels * layer.out_channels
-    for axis, pixels in enumerate(size):
-        before, kernel, stride = layer.padding[axis][0], layer.kernel_size[axis], layer.stride[axis]
-        starts = [stride * i - before for i in range(_output(layer, size)[axis])]
-        count *= sum(0 <= start + k < pixels for start in starts for k in range(kernel))
-    return count
+    rows, columns = _output(layer, size)
+    # Zeros of the padding count as pixels do, as is the custom.
+    return 2 * rows * columns * layer.weight.size
 
 
 def _output(layer, size) -> tuple[int, int]:
-    rows, columns = (
-        (pixels + sum(layer.padding[axis]) - layer.kernel_size[axis]) // layer.stride[axis] + 1
-        for axis, pixels in enumerate(size)
-    )
+    filters = layer.weight.shape[-1]
+    rows, columns = ((pixels + sum(layer.padding) - filters) // layer.stride + 1 for pixels in size)
     return rows, columns

@@ -13,7 +13,7 @@ from entropax import dependence
 
 
 # What is not Gaussian here is not the hardest, and what is needs no network.
-FITTING = dependence.CrossFitting(folds=3, steps=1_600, batch_size=256)
+FITTING = dependence.CrossFitting(folds=3, steps=1_600)
 SHORT = dependence.CrossFitting(folds=2, steps=600, batch_size=256)
 NUM = 2_000
 
@@ -88,7 +88,6 @@ def measured(x, y, fitting=FITTING):
     return dependence.mutual_information(x, y, key=jr.key(1), fitting=fitting)
 
 
-@pytest.mark.usefixtures("one_device", "few_draws")
 def test_what_second_moments_do_not_see():
     x, y, pointwise, exact = student()
     found = measured(x, y)

@@ -48,6 +48,11 @@ class Conv2d(eqx.Module):
         """How many channels the image must have."""
         return self.weight.shape[1]
 
+    @property
+    def out_channels(self) -> int:
+        """How many it will have."""
+        return self.weight.shape[0]
+
     def __call__(self, image: Float[Array, "inputs height width"]) -> Float[Array, "outputs rows columns"]:
         ways = (ft.partial(way, self.stride, self.padding) for way in (_by_patches, _by_convolution))
         cpu, default = ways
