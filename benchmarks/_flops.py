@@ -10,6 +10,7 @@ import entropax as ex
 def forward(net: ex.nn.UNet, size: tuple[int, int]) -> int:
     """Of one image of this height and width."""
     count, sizes = _convolution(net.inputs, size), [size]
+    assert isinstance(net.log_snr_embedding, ex.nn.LogSNREmbedding)
     count += sum(_linear(layer) for layer in (net.log_snr_embedding.first, net.log_snr_embedding.second))
     for level in net.down:
         count += _level(level, sizes[-1])

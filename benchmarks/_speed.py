@@ -60,7 +60,7 @@ class Network:
         """As many images of noise with labels: what they show makes no difference to speed."""
         return jr.normal(jr.key(3), (num, *self.shape)), jr.randint(jr.key(4), (num,), 0, 10)
 
-    def flops(self) -> dict[str, int]:
+    def flops(self) -> dict[str, Any]:
         """Floating-point operations for one image by our own count, which is the one that is used; and forwards by
         XLA's of the program as it is before it is compiled."""
         net = eqx.filter_eval_shape(self.net)

@@ -66,7 +66,7 @@ PRESETS = {
 
 def main(args: list[str] | None = None) -> pathlib.Path:
     """Measures, writes and prints; the results' file."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__.partition("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--preset", choices=sorted(PRESETS), default="default")
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).parent / "results")
     asked = parser.parse_args(args)
@@ -82,7 +82,8 @@ def main(args: list[str] | None = None) -> pathlib.Path:
             '"entropax[cuda]"`. `--preset smoke` runs all parts on any device with tiny networks.'
         )
     ending = "" if asked.preset == "default" else f"-{asked.preset}"
-    stages.file = asked.root / f"{re.sub('[^a-z0-9]+', '-', kind.lower())}{ending}.json"
+    file = asked.root / f"{re.sub('[^a-z0-9]+', '-', kind.lower())}{ending}.json"
+    stages.file = file
     stages.results = {"device": kind, "preset": asked.preset, "provenance": device, **stages.results}
     peak = stages.run("peak", _speed.peak, config.matrices, config.megabytes, config.rounds).get("flops_per_second")
 
@@ -104,8 +105,8 @@ def main(args: list[str] | None = None) -> pathlib.Path:
     for training in config.trainings[len(config.networks) :]:
         train(*training)
     _print(stages.results)
-    print(f"Written: {stages.file}")
-    return stages.file
+    print(f"Written: {file}")
+    return file
 
 
 def _print(results: dict[str, Any]) -> None:
