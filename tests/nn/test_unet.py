@@ -67,7 +67,7 @@ def test_the_output_is_an_image_of_the_same_size(size, getkey):
 
 
 def test_attention_does_not_know_where_a_pixel_is(getkey):
-    attention = _moved(ex.nn.SelfAttention(8, eqx.nn.GroupNorm(4, 8), heads=2, key=getkey()))
+    attention = _moved(ex.nn.SelfAttention(8, ex.nn.GroupNorm(4, 8), heads=2, key=getkey()))
     h = jr.normal(getkey(), (8, 3, 5))
     order = jr.permutation(getkey(), 15)
     permuted = lambda h: h.reshape(8, 15)[:, order].reshape(8, 3, 5)
@@ -78,7 +78,7 @@ def test_attention_does_not_know_where_a_pixel_is(getkey):
 
 def test_attention_is_a_mean_of_values_where_nothing_is_asked(getkey):
     # With queries of zero all pixels are heard alike, each head in its own channels.
-    attention = ex.nn.SelfAttention(4, eqx.nn.GroupNorm(1, 4), heads=2, key=getkey())
+    attention = ex.nn.SelfAttention(4, ex.nn.GroupNorm(1, 4), heads=2, key=getkey())
     weight = attention.inputs.weight.at[:4].set(0.0)
     get = lambda part: (part.inputs.weight, part.inputs.bias, part.output.weight)
     attention = eqx.tree_at(get, attention, (weight, jnp.zeros(12), jnp.eye(4)))
@@ -173,7 +173,7 @@ def test_vector_conditions_are_heard_and_their_contrast_is_not_needed(getkey):
 
 
 def test_modulations_by_their_formulas(getkey):
-    norm = eqx.nn.GroupNorm(2, 6)
+    norm = ex.nn.GroupNorm(2, 6)
     h, embedding = jr.normal(getkey(), (6, 3, 3)), jr.normal(getkey(), (WIDTH,))
     shift = ex.nn.Shift(WIDTH, 6, key=getkey())
     np.testing.assert_allclose(shift(norm, h, embedding), norm(h + shift.linear(embedding)[:, None, None]), atol=1e-6)

@@ -16,6 +16,7 @@ from ._condition import (
 )
 from ._conv import Conv2d as Conv2d
 from ._dropout import Dropout as Dropout, with_dropout as with_dropout
+from ._group_norm import GroupNorm as GroupNorm
 from ._log_snr_embedding import (
     AbstractLogSNREmbedding as AbstractLogSNREmbedding,
     LogSNREmbedding as LogSNREmbedding,

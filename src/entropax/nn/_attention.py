@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ._group_norm import GroupNorm
 from ._linear import affine, at_least_float32, zero_linear
 
 
@@ -26,12 +27,12 @@ class SelfAttention(eqx.Module):
     **Raises:** `ValueError` where `heads` does not divide `channels`.
     """
 
-    norm: eqx.nn.GroupNorm
+    norm: GroupNorm
     inputs: eqx.nn.Linear
     output: eqx.nn.Linear
     heads: int = eqx.field(static=True)
 
-    def __init__(self, channels: int, norm: eqx.nn.GroupNorm, *, heads: int = 1, key: PRNGKeyArray):
+    def __init__(self, channels: int, norm: GroupNorm, *, heads: int = 1, key: PRNGKeyArray):
         if heads < 1 or channels % heads:
             raise ValueError(f"`heads` must divide the channels, {channels}; got {heads}.")
         self.norm = norm

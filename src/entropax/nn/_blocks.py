@@ -14,13 +14,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._conv import Conv2d
 from ._dropout import Dropout
+from ._group_norm import GroupNorm
 from ._linear import affine, cast
 
 
-def group_norm(channels: int, groups: int, eps: float) -> eqx.nn.GroupNorm:
-    """A group norm; where `groups` does not divide `channels`, of as many groups as divide both. Its statistics are in
-    float32 whatever comes in."""
-    return eqx.nn.GroupNorm(math.gcd(groups, channels), channels, eps)
+def group_norm(channels: int, groups: int, eps: float) -> GroupNorm:
+    """A group norm; where `groups` does not divide `channels`, of as many groups as divide both."""
+    return GroupNorm(math.gcd(groups, channels), channels, eps)
 
 
 def zero_conv(inputs: int, outputs: int) -> Conv2d:
@@ -35,7 +35,7 @@ class AbstractModulation(eqx.Module):
     @abc.abstractmethod
     def __call__(
         self,
-        norm: eqx.nn.GroupNorm,
+        norm: GroupNorm,
         h: Float[Array, "channels height width"],
         embedding: Float[Array, " features"],
     ) -> Float[Array, "channels height width"]:
@@ -62,7 +62,7 @@ class Shift(AbstractModulation):
 
     def __call__(
         self,
-        norm: eqx.nn.GroupNorm,
+        norm: GroupNorm,
         h: Float[Array, "channels height width"],
         embedding: Float[Array, " features"],
     ) -> Float[Array, "channels height width"]:
@@ -90,7 +90,7 @@ class ScaleShift(AbstractModulation):
 
     def __call__(
         self,
-        norm: eqx.nn.GroupNorm,
+        norm: GroupNorm,
         h: Float[Array, "channels height width"],
         embedding: Float[Array, " features"],
     ) -> Float[Array, "channels height width"]:
@@ -116,10 +116,10 @@ class ResidualBlock(eqx.Module):
     - `key`: for the initialisation.
     """
 
-    first_norm: eqx.nn.GroupNorm
+    first_norm: GroupNorm
     first: Conv2d
     modulation: AbstractModulation
-    second_norm: eqx.nn.GroupNorm
+    second_norm: GroupNorm
     dropout: Dropout
     second: Conv2d
     shortcut: Conv2d | eqx.nn.Identity

@@ -12,6 +12,7 @@ from ._attention import SelfAttention
 from ._blocks import AbstractModulation, Downsample, group_norm, ResidualBlock, ScaleShift, Upsample, zero_conv
 from ._condition import AbstractCondition, Embedding
 from ._conv import Conv2d
+from ._group_norm import GroupNorm
 from ._linear import at_least_float32, cast
 from ._log_snr_embedding import AbstractLogSNREmbedding, LogSNREmbedding
 from ._network import AbstractConditionalNetwork
@@ -72,7 +73,7 @@ class UNet(AbstractConditionalNetwork):
     down: list[_Level]
     middle: _Level
     up: list[_Level]
-    norm: eqx.nn.GroupNorm
+    norm: GroupNorm
     output: Conv2d
     dtype: DTypeLike = eqx.field(static=True)
 
