@@ -81,7 +81,9 @@ def run_chunk(fixed: Fixed, state: State, chunk: Array, steps: int) -> State:
     def step(carry, index):
         params, moments, averages, diverged = carry
         loss, gradients = _loss_and_gradient(fixed, params, index)
-        diverged = jnp.where((diverged < 0) & ~_finite(loss, gradients), index, diverged)
+        # The norm that clipping needs too: it is not finite where any gradient is not.
+        finite = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(gradients))
+        diverged = jnp.where((diverged < 0) & ~finite, index, diverged)
         # Optax raises floats to an integer count, which strict promotion refuses.
         with jax.numpy_dtype_promotion("standard"):
             updates, new_moments = optimiser.update(gradients, moments, params)
@@ -130,11 +132,6 @@ def debiased(average: PyTree, taken: int | Array, decay: float) -> PyTree:
 def _keys(key, index):
     step_key, _ = jr.split(key)
     return jr.split(jr.fold_in(step_key, index))
-
-
-def _finite(loss, gradients):
-    of_leaf = jax.tree.map(lambda leaf: jnp.all(jnp.isfinite(leaf)), (loss, gradients))
-    return jax.tree.reduce(jnp.logical_and, of_leaf)
 
 
 def _loss_and_gradient(fixed: Fixed, params, index):
