@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, PyTree
 from ..nn import AbstractConditionalNetwork
 from ._base import AbstractDenoiser, noise, signal, Zero
 from ._gaussian import ConditionalGaussian, Equilibrium, Gaussian
+from ._mixed import dropping, in_two, mixed_predictions, parts
 from ._predictions import predictions
 
 
@@ -68,6 +69,32 @@ def _(denoiser, z, log_snr, conditions):
         prediction + scale * output
         for prediction, output in zip(predictions(baseline, z, log_snr, conditions), outputs)
     )
+
+
+@mixed_predictions.register(Neural)
+def _(denoiser, z, log_snr, y, free, masks):
+    if not isinstance(denoiser.net, AbstractConditionalNetwork):
+        return in_two(denoiser, z, log_snr, y, free, masks)
+
+    def embed(log_snr, y, mask):
+        del log_snr  # but mapped over: without a condition and without a mask there is nothing else
+        return dropping(denoiser, mask).net.embed(y)
+
+    def predict(z, log_snr, embedding, mask):
+        own = dropping(denoiser, mask)
+        normalise = jax.tree.map(_fixed, own.normalise)
+        return own.scale(log_snr) * own.net.trunk(normalise(z, log_snr), log_snr, embedding)
+
+    first, rest = parts(free)
+    alone = eqx.filter_vmap(embed)(*jax.tree.map(first, (log_snr, None, masks)))
+    given = eqx.filter_vmap(embed)(*jax.tree.map(rest, (log_snr, y, masks)))
+    arrays, numbers = zip(*(eqx.partition(part, eqx.is_array) for part in (alone, given)))
+    if not eqx.tree_equal(*numbers):
+        # The numbers say which weights are used: what few rows need would be made for each of them.
+        return in_two(denoiser, z, log_snr, y, free, masks)
+    embeddings = eqx.combine(jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *arrays), numbers[0])
+    baseline = mixed_predictions(jax.tree.map(_fixed, denoiser.baseline), z, log_snr, y, free, masks)
+    return baseline + eqx.filter_vmap(predict)(z, log_snr, embeddings, masks)
 
 
 def _stack(*leaves):

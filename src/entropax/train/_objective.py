@@ -6,8 +6,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, diffuse
-from ..nn import with_dropout
+from ..denoiser import AbstractDenoiser, diffuse, dropping, mixed_predictions
 from ..process import AbstractProcess
 
 
@@ -101,16 +100,10 @@ def denoising_loss(
     z = jax.vmap(diffuse)(x, log_snr, eps)
     masks = None if dropout is None else jr.split(dropout, batch)
 
-    def predict(z, log_snr, y, mask):
-        return (denoiser if mask is None else with_dropout(denoiser, mask))(z, log_snr, y)
-
     if y is None:
-        predictions = jax.vmap(predict)(z, log_snr, None, masks)
+        predict = lambda z, log_snr, mask: dropping(denoiser, mask)(z, log_snr, None)
+        predictions = jax.vmap(predict)(z, log_snr, masks)
     else:
-        free = round(unconditional * batch)
-        first, rest = (lambda leaf: leaf[:free]), (lambda leaf: leaf[free:])
-        alone = jax.vmap(predict)(*jax.tree.map(first, (z, log_snr, None, masks)))
-        given = jax.vmap(predict)(*jax.tree.map(rest, (z, log_snr, y, masks)))
-        predictions = jnp.concatenate([alone, given])
+        predictions = mixed_predictions(denoiser, z, log_snr, y, round(unconditional * batch), masks)
     errors = jnp.sum((predictions - eps) ** 2, axis=tuple(range(1, x.ndim)))
     return 0.5 * (high - low) * jnp.mean(jax.vmap(weighting)(log_snr) * errors)
