@@ -85,7 +85,8 @@ def shard_parameters(tree: PyTree, mesh: Mesh | None) -> PyTree:
         if leaf.size < _SMALL or not axes:
             return replicate(leaf, mesh)
         longest = max(axes, key=lambda axis: leaf.shape[axis])
-        spec = PartitionSpec(*(_BATCH if axis == longest else None for axis in range(leaf.ndim)))
+        # As short as the compiler writes it: one that is longer counts for another, and would be compiled for again.
+        spec = PartitionSpec(*(None,) * longest, _BATCH)
         return eqx.filter_shard(leaf, NamedSharding(mesh, spec))
 
     return jax.tree.map(place, tree)
