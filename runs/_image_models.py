@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from jax.sharding import Mesh
 
 import entropax as ex
 from entropax.data import images
@@ -82,6 +83,12 @@ def marginals(split: Split) -> ex.Histogram:
     return ex.Histogram.fit(middles, low=-1.0, high=1.0, bins=train.levels)
 
 
+def mesh(rows: int | None = None) -> Mesh | None:
+    """All devices, where there are several and so many rows can be dealt out evenly; else one does everything."""
+    devices = jax.device_count()
+    return None if devices == 1 or (rows is not None and rows % devices) else ex.parallel.make_mesh()
+
+
 def network(data: DataName, split: Split, budget: Budget, *, key: jax.Array) -> ex.Neural:
     """A class-conditional U-Net before its training, with a null token. What pixels tell one by one is exact from the
     start; it has to learn what they tell of each other."""
@@ -151,7 +158,7 @@ def fit(
         transform=transform,
         checkpoints=checkpoints,
         loggers=loggers,
-        mesh=ex.parallel.make_mesh() if jax.device_count() > 1 else None,
+        mesh=mesh(),
         observe=observe,
     )
 

@@ -77,8 +77,8 @@ _DECIDING = (-6.0, 4.0)
 # Above the noise level at which data are seen, the noise that they are denoised from.
 _ABOVE = 7.0
 
-# What a U-Net holds of an image is many times the image: so many pixels at a time.
-_PIXELS = 2**16
+# What a U-Net holds of an image is many times the image: so many pixels at a time, on a CPU and elsewhere.
+_PIXELS, _MANY_PIXELS = 2**16, 2**21
 
 # Held-out loss and checkpoints, for each time that the estimates are made.
 _CHUNKS = 5
@@ -101,8 +101,10 @@ def measure(model: ex.Neural, x, y, *, key, nodes: int, classified: int) -> dict
 
 
 def _integrator(x, nodes: int, log_snr_range: tuple[float, float] | None) -> ex.Integrator:
-    chunk = max(1, _PIXELS // x[0].size)
-    return ex.Integrator(nodes=ex.Stratified(nodes), log_snr_range=log_snr_range, chunk=chunk)
+    pixels = _PIXELS if jax.default_backend() == "cpu" else _MANY_PIXELS
+    chunk = max(1, pixels // x[0].size)
+    mesh = models.mesh()
+    return ex.Integrator(nodes=ex.Stratified(nodes), log_snr_range=log_snr_range, chunk=chunk, mesh=mesh)
 
 
 def legible(model: ex.Neural, x, y, levels, *, key, nodes: int) -> list[ex.Estimate]:
@@ -126,12 +128,13 @@ def code_lengths(model: ex.Neural, split: models.Split, x, *, key, nodes: int, f
     gaussian = ex.Gaussian.fit(_flat(images.dequantise(split.train, jr.key(0))))
     log_snr = np.linspace(20.0, model.trained_range[0], 1_001)
     hutchinson = ex.solve.Hutchinson(8)
+    mesh = models.mesh(rows=len(x[:flows]))
     by_flow = ex.log_density(
-        ex.LogSNR(), every, x[:flows], key=flow_key, divergence=hutchinson, rtol=1e-4, atol=1e-4
+        ex.LogSNR(), every, x[:flows], key=flow_key, divergence=hutchinson, rtol=1e-4, atol=1e-4, mesh=mesh
     ).value
     nats = {
         "i_mmse": ex.nll(every, x, key=noise_key, integrator=_integrator(x, 2 * nodes, None)),
-        "flow": ex.integral.mean_of(-by_flow),
+        "flow": ex.integral.mean_of(-jnp.asarray(ex.parallel.gather(by_flow))),
         "bound": ex.variational_bound(every, x[: 4 * flows], key=bound_key, log_snr=log_snr),
         "independent_pixels": ex.integral.mean_of(-jax.vmap(models.marginals(split).log_density)(x)),
         "gaussian": ex.integral.mean_of(-jax.vmap(gaussian.log_density)(_flat(x))),
@@ -140,19 +143,20 @@ def code_lengths(model: ex.Neural, split: models.Split, x, *, key, nodes: int, f
     return {name: ex.bits_per_dim(found, split.test.dim, spacing=spacing) for name, found in nats.items()}
 
 
-def draw(model: ex.Neural, shape: tuple[int, ...], config: Config, *, key) -> dict[str, jax.Array]:
+def draw(model: ex.Neural, shape: tuple[int, ...], config: Config, *, key) -> dict[str, np.ndarray]:
     """Samples: without a label, by label, and guided; the same noise for all three."""
     y = jnp.repeat(jnp.arange(models.CLASSES), config.grid)
-    sampler = ex.Sampler(steps=_STEPS, log_snr_range=model.trained_range)
+    sampler = ex.Sampler(steps=_STEPS, log_snr_range=model.trained_range, mesh=models.mesh(rows=len(y)))
     ways = {
         "unconditional": (ex.Unconditional(model), None),
         "conditional": (model, y),
         "guided": (ex.Guided(model, config.weight), y),
     }
-    return {
+    drawn = {
         way: ex.sample(ex.LogSNR(), denoiser, (len(y), *shape), labels, key=key, sampler=sampler).x
         for way, (denoiser, labels) in ways.items()
     }
+    return ex.parallel.gather(drawn)
 
 
 def half_point(levels: np.ndarray, information: np.ndarray) -> float:
@@ -193,7 +197,8 @@ def run(config: Config, record: Record) -> dict:
         found = measure(model, x, y, key=keys[3], nodes=config.nodes, classified=config.classified)
     with record.stage("legible"):
         levels = np.linspace(-7.0, 4.0, config.legible)
-        some = slice(config.classified)
+        # Each level asks the network as often as the posterior form above does for twice the images.
+        some = slice(config.classified // 2)
         readable = legible(model, x[some], y[some], levels, key=keys[4], nodes=config.nodes // 2)
     with record.stage("code lengths"):
         bits = code_lengths(model, split, x, key=keys[5], nodes=config.nodes, flows=config.flows)

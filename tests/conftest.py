@@ -7,6 +7,12 @@ import pathlib
 import zlib
 
 
+# Each worker has cores of its own: threads of several that meet on one core wait for each other in a spin.
+if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
+    index, workers = int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[index::workers] or cores)
+
 # Read when jax, or matplotlib, is first imported; subprocesses of a test inherit them. Most of the suite's time goes
 # into compiling, which is a third faster at the lower level; a flag of the caller's own wins.
 _FLAGS = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=1"

@@ -257,7 +257,7 @@ def test_what_cross_fitting_cannot_is_left_to_the_model(tmp_path, capsys, no_mod
         rng.normal(size=(200, 2))[:, [0, 1, 0]],
     )
     whys = (
-        "`x` has 257 columns, and cross-fitting is for 256",
+        "Cross-fitting is for 256 columns at most; there are 257 in `x`",
         "more samples than columns",
         "linear function of others",
     )

@@ -42,10 +42,40 @@ def test_refusals():
         measure(X, np.arange(300))
     with pytest.raises(ValueError, match="two columns or more"):
         dependence.total_correlation(X[:, :1], key=jr.key(0))
-    with pytest.raises(ValueError, match="as many rows as the first, 300; got 299"):
+    with pytest.raises(ValueError, match="`z` must have as many rows as `x`, 300; got 299"):
         dependence.interaction_information(X, Y, Y[1:, :1], key=jr.key(0))
     with pytest.raises(ValueError, match="`lags` must be between 1 and a quarter"):
         dependence.transfer_entropy(X, Y, lags=100, key=jr.key(0))
+    with pytest.raises(ValueError, match="`source` must be finite"):
+        dependence.transfer_entropy(np.where(X > 2, np.nan, X), Y, key=jr.key(0))
+    with pytest.raises(ValueError, match="`given` must have as many rows as `x`, 300; got 299"):
+        measure(X, Y, Y[1:])
+    # There are more samples than columns, but not beside each fold.
+    with pytest.raises(ValueError, match="With a fold of 60 held out .* 272 or more; got 240"):
+        measure(RNG.normal(size=(300, 200)), RNG.normal(size=(300, 70)))
+    with pytest.raises(ValueError, match="`folds`, 5, want 10 samples or more; got 8"):
+        measure(X[:8], np.arange(8) % 2)
+
+
+@pytest.mark.parametrize("wrong", [dict(folds=1), dict(steps=0), dict(batch_size=40), dict(learning_rate=0.0)])
+def test_cross_fitting_that_cannot_be_done(wrong):
+    with pytest.raises(ValueError, match=f"`{next(iter(wrong))}`"):
+        dependence.CrossFitting(**wrong)
+
+
+def test_a_label_that_only_the_fold_held_out_has():
+    """Its indicator does not vary in the others, which tell nothing of it."""
+    label = np.zeros((300, 1))
+    label[7] = 1.0
+    variables = side_by_side([X, label])
+    others = np.delete(np.arange(300), slice(60))
+    values, tables = canonical(variables, others, [terms.Term(1.0, (0,), (1,))])
+    np.testing.assert_array_equal(values[:, 2], 0)
+    assert np.isfinite(values).all() and np.isfinite(np.asarray(tables.regression)).all()
+    # Where some have it, it is white.
+    label[100:150] = 1.0
+    values, _ = canonical(side_by_side([X, label]), others, [terms.Term(1.0, (0,), (1,))])
+    assert values[others, 2].std(ddof=1) == pytest.approx(1.0, abs=1e-5)
 
 
 def test_warnings():
@@ -63,12 +93,16 @@ def test_warnings():
 
 def test_functions_of_each_other():
     y = RNG.normal(size=2_000)
-    check = lambda x, y: check_neighbours(of_pair(x, y), terms.mutual_information_terms(0, 1), ("x", "y"), "I(X;Y)")
+    check = lambda x, y: check_neighbours(of_pair(x, y), (0, 1), ("x", "y"), "I(X;Y)")
     noise = RNG.normal(size=(2_000, 2))
     for x in (np.sin(2 * y), np.abs(y), np.stack([noise[:, 0], y**2 + noise[:, 0]], 1)):
         other = y if x.ndim == 1 else np.stack([y, noise[:, 0]], 1)
-        with pytest.warns(dependence.ResolutionWarning, match="look like functions of the other variable"):
-            check(x, other)
+        for pair in ((x, other), (other, x)):
+            with pytest.warns(dependence.ResolutionWarning, match="look like functions of the other variable"):
+                check(*pair)
+    # Of a column among others of one table.
+    with pytest.warns(dependence.ResolutionWarning, match=r"Columns \[2\] of `x` look like functions of all others"):
+        check_neighbours(of_pair(*noise.T, noise.prod(1)), range(2, 3), ("x",), "TC(X)")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check(np.sin(2 * y) + 0.2 * noise[:, 0], y)

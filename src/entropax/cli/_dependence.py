@@ -45,7 +45,7 @@ class Dependences(NamedTuple):
 
     @property
     def pointwise(self) -> Float[np.ndarray, " num"] | None:
-        """Each sample's share of mutual information in nats, given c where there is c."""
+        """Each sample's share of mutual information in nats, given c where that was found."""
         for name in ("conditional_mutual_information", "mutual_information"):
             if name in self.found:
                 return self.found[name].pointwise
@@ -65,7 +65,7 @@ def measure_dependence(samples: data.Samples, *, steps: int, two_sided: bool, ke
     **Raises:** `Refusal` where an estimate is not finite.
 
     **Warns:** `BoundWarning`, and as [`entropax.dependence.mutual_information`][]; `SamplesWarning` where a quantity is
-    left to the model.
+    left to the model, or out.
     """
     start = time.perf_counter()
     pair_key, given_key, total_key = jr.split(key, 3)
@@ -73,18 +73,20 @@ def measure_dependence(samples: data.Samples, *, steps: int, two_sided: bool, ke
     of_pair = ft.partial(dependence.mutual_information, y_kind=_kind(samples.y_classes))
     if two_sided:
         of_pair = dependence.two_sided_mutual_information
-    with _left_to_the_model("I(X;Y)"):
-        _check_width(samples)
-        if samples.y is not None:
+    if samples.y is not None:
+        with _without("I(X;Y) is by the model alone"):
+            _check_width(x=samples.x, y=samples.y)
             found["mutual_information"] = of_pair(samples.x, samples.y, fitting=fitting, key=pair_key)
-        if samples.y is not None and samples.c is not None:
+    if samples.y is not None and samples.c is not None:
+        with _without("I(X;Y|C) is left out"):
+            _check_width(x=samples.x, y=samples.y, c=samples.c)
             kind = _kind(samples.c_classes)
             found["conditional_mutual_information"] = of_pair(
                 samples.x, samples.y, samples.c, given_kind=kind, fitting=fitting, key=given_key
             )
     if samples.x.shape[1] > 1:
-        with _left_to_the_model("TC(X)"):
-            _check_width(samples)
+        with _without("TC(X) is by the model alone"):
+            _check_width(x=samples.x)
             found["total_correlation"] = dependence.total_correlation(samples.x, fitting=fitting, key=total_key)
     _check_bounds(found, samples)
     budget = {"samples": len(samples), "seconds": time.perf_counter() - start}
@@ -141,20 +143,22 @@ def pointwise_file(values: Float[np.ndarray, " num"], suffix: str) -> bytes:
 
 
 @contextlib.contextmanager
-def _left_to_the_model(name: str) -> Iterator[None]:
-    """Of samples that cross-fitting cannot be done with, such as more columns than rows, the model may know something
-    still."""
+def _without(consequence: str) -> Iterator[None]:
+    """Says what follows for samples that cross-fitting cannot be done with, such as more columns than rows; others, and
+    the model, may know something still."""
     try:
         yield
-    except ValueError as error:
+    except (ValueError, FloatingPointError) as error:
         # By its name in the file.
         message = str(error).replace("`given`", "`c`")
-        warnings.warn(f"{name} is by the model alone: {message}", data.SamplesWarning, stacklevel=3)
+        warnings.warn(f"{consequence}: {message}", data.SamplesWarning, stacklevel=3)
 
 
-def _check_width(samples: data.Samples) -> None:
-    if (columns := samples.x.shape[1]) > _MOST_COLUMNS:
-        raise ValueError(f"`x` has {columns} columns, and cross-fitting is for {_MOST_COLUMNS} at most.")
+def _check_width(**tables: np.ndarray) -> None:
+    columns = {name: 1 if table.ndim == 1 else table.shape[1] for name, table in tables.items()}
+    if sum(columns.values()) > _MOST_COLUMNS:
+        each = " and ".join(f"{number} in `{name}`" for name, number in columns.items())
+        raise ValueError(f"Cross-fitting is for {_MOST_COLUMNS} columns at most; there are {each}.")
 
 
 def _kind(classes: np.ndarray | None) -> data.Kind:

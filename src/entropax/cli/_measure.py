@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 
 from .. import dependence
-from ..data import Samples, SamplesWarning
+from ..data import Kind, Samples, SamplesWarning
 from ..information import BoundWarning
 from ..integral import TruncationWarning
 from ..train import Checkpoints, Settings
@@ -20,7 +20,7 @@ from ._doctor import find_device
 from ._measurement import measure
 from ._refusal import Refusal, refusing
 from ._report import as_json, check_output, print_report, write
-from ._samples import Kind, read, split, Transform
+from ._samples import read, split, Transform
 
 
 _GUARD_RAILS = (

@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Array, Float32, Int32, PRNGKeyArray
 
 from .. import data
+from ..data import Kind
 from ._refusal import Refusal, refusing
 
 
-Kind = Literal["auto", "discrete", "continuous"]
 Transform = Literal["none", "standardise", "rank"]
 
 # Samples that each share must hold; fewer make neither a fit nor an error bar.

@@ -66,6 +66,7 @@ def check_samples(
     minimum: int = 2,
     y_kind: Kind = "auto",
     c_kind: Kind = "auto",
+    names: tuple[str, str, str] = ("x", "y", "c"),
 ) -> Samples:
     r"""Refuses samples that no estimate could be made of, before any work.
 
@@ -78,6 +79,7 @@ def check_samples(
     - `x`, `y`, `c`: samples, a row each: shapes `(num,)` or `(num, dim)`.
     - `minimum`: the number of rows wanted.
     - `y_kind`, `c_kind`: `"discrete"` or `"continuous"` overrules the dtype.
+    - `names`: what errors call the three.
 
     **Returns:** the samples in float64, labels in int32 from 0 on.
 
@@ -89,10 +91,10 @@ def check_samples(
     **Warns:** `SamplesWarning` where `x` and a continuous `y` look like functions of
     one another, by [`entropax.data.depends_on`][].
     """
-    rows = _check_table(x, "x", minimum)
-    x = _check_continuous(rows, "x")
-    y, y_classes = _check_condition(y, "y", len(x), minimum, y_kind)
-    c, c_classes = _check_condition(c, "c", len(x), minimum, c_kind)
+    rows = _check_table(x, names[0], minimum)
+    x = _check_continuous(rows, names[0])
+    y, y_classes = _check_condition(y, names[1], rows, names[0], minimum, y_kind)
+    c, c_classes = _check_condition(c, names[2], rows, names[0], minimum, c_kind)
     if y is not None and y_classes is None:
         message = _dependence(x, y)
         if message is not None:
@@ -122,7 +124,7 @@ def depends_on(x: Shaped[ArrayLike, "..."], y: Shaped[ArrayLike, "..."]) -> bool
     """
     tables = _check_table(x, "x", 2), _check_table(y, "y", 2)
     if len(tables[0]) != len(tables[1]):
-        raise ValueError(_lengths("y", len(tables[1]), len(tables[0])))
+        raise ValueError(_lengths("y", len(tables[1]), "x", len(tables[0])))
     if any(table.dtype.kind != "f" for table in tables):
         return False
     message = _dependence(*(table.astype(np.float64) for table in tables))
@@ -131,8 +133,8 @@ def depends_on(x: Shaped[ArrayLike, "..."], y: Shaped[ArrayLike, "..."]) -> bool
     return message is not None
 
 
-def _lengths(name: str, found: int, wanted: int) -> str:
-    return f"`{name}` must have as many rows as `x`, {wanted}; got {found}."
+def _lengths(name: str, found: int, first: str, wanted: int) -> str:
+    return f"`{name}` must have as many rows as `{first}`, {wanted}; got {found}."
 
 
 def _check_table(value, name: str, minimum: int) -> np.ndarray:
@@ -183,15 +185,15 @@ def _check_continuous(table: np.ndarray, name: str) -> np.ndarray:
     return table.astype(np.float64)
 
 
-def _check_condition(value, name: str, num: int, minimum: int, kind: Kind):
+def _check_condition(value, name: str, first: np.ndarray, first_name: str, minimum: int, kind: Kind):
     """A condition as numbers and no classes, or as labels and their classes."""
     if kind not in get_args(Kind):
         raise ValueError(f"`{name}_kind` must be one of {get_args(Kind)}; got {kind!r}.")
     if value is None:
         return None, None
     table = _check_table(value, name, minimum)
-    if len(table) != num:
-        raise ValueError(_lengths(name, len(table), num))
+    if (num := len(first)) != len(table):
+        raise ValueError(_lengths(name, len(table), first_name, num))
     floating = table.dtype.kind not in "biuSU"
     if kind == "continuous" or (kind == "auto" and floating):
         continuous = _check_continuous(table, name)

@@ -136,6 +136,8 @@ def _covariance(values: Float64[np.ndarray, "num dim"]) -> Float64[np.ndarray, "
 
 
 def _inverse_root(cov: Float64[np.ndarray, "dim dim"]) -> Float64[np.ndarray, "dim dim"]:
+    """Without the directions that do not vary, as the indicator of a label that all these rows lack: of rows that have
+    it nothing is known."""
     eigenvalues, vectors = np.linalg.eigh(cov)
-    floor = _LEAST_VARIANCE**2 * max(eigenvalues[-1:].sum(), 1e-30)
-    return vectors / np.sqrt(np.maximum(eigenvalues, floor))
+    varies = eigenvalues > _LEAST_VARIANCE**2 * max(eigenvalues[-1:].sum(), 1e-30)
+    return vectors * np.where(varies, 1 / np.sqrt(np.where(varies, eigenvalues, 1.0)), 0.0)

@@ -41,6 +41,8 @@ class CrossFitting:
     - `steps`: of a training on 10 000 samples; on $N$, $\sqrt{N / 10^4}$ times as many.
     - `batch_size`: a multiple of 32.
     - `learning_rate`: of Muon.
+
+    **Raises:** `ValueError` where these are out of their ranges.
     """
 
     folds: int = 5
@@ -48,9 +50,26 @@ class CrossFitting:
     batch_size: int = 512
     learning_rate: float = 3e-3
 
+    def __post_init__(self):
+        if self.folds < 2:
+            raise ValueError(f"`folds` must be two or more, so that some samples are held out; got {self.folds}.")
+        if self.steps < 1 or self.learning_rate <= 0:
+            raise ValueError(f"`steps` and `learning_rate` must be positive; got {self.steps}, {self.learning_rate}.")
+        if self.batch_size < 32 or self.batch_size % 32:
+            raise ValueError(f"`batch_size` must be a multiple of 32; got {self.batch_size}.")
+
+    def held_out(self, order: Int[np.ndarray, " num"]) -> list[Int[np.ndarray, "..."]]:
+        """The samples of each fold, which are runs of `order`.
+
+        **Raises:** `ValueError` where there are fewer than two for each.
+        """
+        if len(order) < 2 * self.folds:
+            raise ValueError(f"`folds`, {self.folds}, want {2 * self.folds} samples or more; got {len(order)}.")
+        return np.array_split(order, self.folds)
+
 
 def num_steps(fitting: CrossFitting, num: int) -> int:
-    """Of a training on samples of which there are `num` in all."""
+    """The steps of a training on samples of which there are `num` in all."""
     return max(_FEWEST_STEPS, int(fitting.steps * (num / 10_000) ** 0.5))
 
 
@@ -68,13 +87,11 @@ class Departures(NamedTuple):
     **Arguments:**
 
     - `whole`, `half`: by the networks that saw all other folds, and half of them.
-    - `checks`: at which check of its training each law was best predicted; 0 where the Gaussian was best.
     - `folds`: of the networks that saw all.
     """
 
     whole: Float[np.ndarray, "laws num"]
     half: Float[np.ndarray, "laws num"]
-    checks: Int[np.ndarray, " laws"]
     folds: list[Fold]
 
 
@@ -95,10 +112,18 @@ def departures(
     - `order`: of the samples; folds are runs of it.
     - `fitting`: how.
     - `key`: all randomness.
+
+    **Raises:** `ValueError` where what is left beside a fold has no more samples than columns; `FloatingPointError`
+        where a training diverges.
     """
-    num = len(variables.values)
+    num, dim = variables.values.shape
     half_key, fit_key, noise_key = jr.split(key, 3)
-    held = np.array_split(order, fitting.folds)
+    held = fitting.held_out(order)
+    if num - len(held[0]) < dim + 2:
+        raise ValueError(
+            f"With a fold of {len(held[0])} held out there must be more samples than columns, {dim + 2} or more; got "
+            f"{num - len(held[0])}. Give more samples, or fewer columns."
+        )
     splits: list[list[Split]] = [[], []]
     devices = _devices()
     for fold, (rows, shuffle_key) in enumerate(zip(held, jr.split(half_key, fitting.folds))):
@@ -143,9 +168,9 @@ def departures(
         gains = np.zeros((len(terms), num))
         for fold, gained in zip(folds, in_threads(lambda fold: _measured(fold, noise_key, repetitions), folds)):
             gains[:, fold.rows] = gained
-        measured.append((gains, best, folds))
-    (whole, checks, folds), (half, _, _) = measured
-    return Departures(whole, half, checks, folds)
+        measured.append((gains, folds))
+    (whole, folds), (half, _) = measured
+    return Departures(whole, half, folds)
 
 
 def _split(values, tables, fitted, held, most) -> Split:
@@ -184,7 +209,7 @@ def _devices() -> list:
 
 
 def in_threads(function: Callable, items: Iterable) -> list:
-    """Side by side: networks as small as these leave most of a device idle."""
+    """The function of each item, side by side: networks as small as these leave most of a device idle."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
             return list(pool.map(function, items))

@@ -38,6 +38,8 @@ class Dependence:
     - `p_value`: of no dependence at all, by derangements; `None` where it has no such null.
     - `sides`: the estimates by either variable's prediction from the other, where there are two.
 
+    **Raises:** `FloatingPointError` where the estimate is not finite.
+
     ??? cite "Source"
         Strong et al., Entropy and information in neural spike trains (1998), for the extrapolation.
     """
@@ -48,6 +50,13 @@ class Dependence:
     halved: float
     p_value: float | None = None
     sides: tuple[float, ...] | None = None
+
+    def __post_init__(self):
+        if not math.isfinite(self.value) or not math.isfinite(self.stderr):
+            raise FloatingPointError(
+                f"The estimate is not finite: {self.value}, by half of the samples {self.halved}, by second moments "
+                f"{float(self.gaussian.value)}. A smaller `learning_rate` of `fitting` may do."
+            )
 
     @property
     def value(self) -> float:

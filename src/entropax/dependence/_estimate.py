@@ -24,6 +24,7 @@ def estimate(
     *,
     name: str,
     names: Sequence[str],
+    noisy: Sequence[int],
     shuffled: Sequence[int],
     fitting: CrossFitting,
     key: PRNGKeyArray,
@@ -37,18 +38,20 @@ def estimate(
     - `sides`: the quantity; where it has several forms, all of them, whose mean is taken.
     - `order`: of the samples; folds are runs of it.
     - `name`, `names`: of the quantity and of the variables, for errors and warnings.
+    - `noisy`: the variables that must not be functions of all others, for the quantity to be finite.
     - `shuffled`: the variables whose derangements make the null; none, no null.
     - `fitting`: of the networks.
     - `key`: all randomness.
     - `stretch`: how many samples next to each other the error bar takes for one.
 
-    **Raises:** as [`entropax.dependence.gaussian_information`][].
+    **Raises:** `ValueError` as [`entropax.dependence.gaussian_information`][], with a fold held out;
+        `FloatingPointError` where a training diverges.
 
     **Warns:** `SamplesWarning`, `ConvergenceWarning`, `ResolutionWarning`.
     """
     warn_few(len(variables.values), name)
     gaussian = gaussian_part(variables, sides[0], names)
-    check_neighbours(variables, [term for side in sides for term in side], names, name)
+    check_neighbours(variables, noisy, names, name)
     fit_key, null_key = jr.split(key)
     # A single column's normal scores are Gaussian: nothing departs.
     departing = [[term for term in side if term.given or len(variables.columns(term.of)) > 1] for side in sides]
@@ -61,7 +64,9 @@ def estimate(
     whole, half = counts @ found.whole, counts @ found.half
     value = gaussian + of_shares(extrapolated.mean(0))
     if stretch > 1:
-        value = dataclasses.replace(value, stderr_data=_of_stretches(value.residuals, stretch))
+        value, gaussian = (
+            dataclasses.replace(one, stderr_data=_of_stretches(one.residuals, stretch)) for one in (value, gaussian)
+        )
     # What a single sample has is by the better fit; the extrapolation is of the mean.
     pointwise = np.asarray(gaussian.pointwise) + whole
     pointwise += float(value.value) - pointwise.mean()

@@ -58,7 +58,7 @@ def gaussian_part(variables: Variables, terms: Sequence[Term], names: Sequence[s
     **Returns:** and **Raises:** as [`entropax.dependence.gaussian_information`][].
     """
     num, dim = variables.values.shape
-    called = " and ".join(f"`{name}`" for name in names)
+    called = " and ".join(f"`{name}`" for name in dict.fromkeys(names))
     if num < dim + 2:
         raise ValueError(f"{called} must hold more samples than columns, {dim + 2} or more; got {num}.")
     # In units of the standard deviations, which no determinant's ratio sees.

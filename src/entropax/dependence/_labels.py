@@ -58,7 +58,7 @@ def label_information(
     """
     warn_few(len(labels), name)
     fit_key, null_key = jr.split(key)
-    folds = np.array_split(order, fitting.folds)
+    folds = fitting.held_out(order)
     known = variables.columns(range(1, len(variables.dims)))
     informed = _chances(variables.values, labels, folds, fitting, fit_key)
     ignorant = _chances(variables.values[:, known], labels, folds, fitting, fit_key)

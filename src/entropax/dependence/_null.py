@@ -52,7 +52,8 @@ def combined(totals: Float[np.ndarray, "folds draws"]) -> float:
     $$p_j = \frac{1 + \#\{T_{j\pi} \ge T_j\}}{1 + 99}, \qquad
       p = \tfrac12 - \tfrac1\pi\arctan\Bigl(\frac1K\sum_j\tan\bigl(\pi(\tfrac12 - p_j)\bigr)\Bigr).$$
 
-    What fits a fold has seen none of its samples: without dependence these are exchangeable. Folds are not independent,
+    What fits a fold has seen none of its samples: without dependence these are exchangeable, but for the one number,
+    common to all folds, that says how long to fit, or how to weigh classifiers. Folds are not independent,
     as what one tells of another the other tells of it too: the sum of their statistics varies up to twice as much as
     that of derangements, and would reject twice as often as it should.
 

@@ -28,18 +28,18 @@ class Ordered(NamedTuple):
 def of_pair(
     x: Shaped[ArrayLike, "..."],
     y: Shaped[ArrayLike, "..."],
-    c: Shaped[ArrayLike, "..."] | None,
+    given: Shaped[ArrayLike, "..."] | None,
     *,
     y_kind: Kind,
-    c_kind: Kind,
+    given_kind: Kind,
     key: PRNGKeyArray,
 ) -> Ordered:
-    """X, Y and perhaps C, numbers as normal scores, labels of C as indicators; where Y has labels, these beside X and
-    perhaps C.
+    """X, Y and perhaps what is given, numbers as normal scores, labels of the latter as indicators; where Y has labels,
+    these beside the others.
 
     **Raises:** and **Warns:** as [`entropax.data.check_samples`][], and of copies.
     """
-    samples = check_samples(x, y, c, y_kind=y_kind, c_kind=c_kind)
+    samples = check_samples(x, y, given, y_kind=y_kind, c_kind=given_kind, names=("x", "y", "given"))
     x_key, order_key, y_key, c_key = jr.split(key, 4)
     raw = [values.reshape(len(values), -1) for values in (samples.x, samples.y, samples.c) if values is not None]
     parts = [normal_scores(samples.x, x_key)]
@@ -52,18 +52,28 @@ def of_pair(
     return Ordered(side_by_side(parts), order, None if samples.y_classes is None else samples.y)
 
 
-def of_tables(*tables: Shaped[ArrayLike, "..."], key: PRNGKeyArray) -> Ordered:
-    """Variables that are all of numbers.
+def of_tables(key: PRNGKeyArray, **tables: Shaped[ArrayLike, "..."]) -> Ordered:
+    """Variables that are all of numbers, by their names.
 
     **Raises:** and **Warns:** as [`of_pair`][].
     """
     order_key, *keys = jr.split(key, 1 + len(tables))
-    checked = [check_samples(table).x for table in tables]
-    for table in checked[1:]:
-        if len(table) != len(checked[0]):
-            raise ValueError(f"Variables must have as many rows as the first, {len(checked[0])}; got {len(table)}.")
+    checked = numbers(**tables)
     parts = [normal_scores(table, own_key) for table, own_key in zip(checked, keys)]
     return Ordered(side_by_side(parts), independent_order(np.concatenate(checked, 1), order_key))
+
+
+def numbers(**tables: Shaped[ArrayLike, "..."]) -> list[Float64[np.ndarray, "num _"]]:
+    """Tables of numbers, with as many rows each.
+
+    **Raises:** `ValueError` as [`entropax.data.check_samples`][], by their names.
+    """
+    checked = [check_samples(table, names=(name, "", "")).x for name, table in tables.items()]
+    for name, table in zip(tables, checked):
+        if len(table) != len(checked[0]):
+            first = next(iter(tables))
+            raise ValueError(f"`{name}` must have as many rows as `{first}`, {len(checked[0])}; got {len(table)}.")
+    return checked
 
 
 def side_by_side(parts: Sequence[Float64[np.ndarray, "num _"]]) -> Variables:
@@ -96,8 +106,9 @@ def independent_order(rows: Real[np.ndarray, "num dim"], key: PRNGKeyArray) -> I
         return order
     if copies > _COPIES * len(rows):
         warnings.warn(
-            f"{copies} of {len(rows)} rows are copies of others. They are kept in one fold, so that no network is "
-            "measured on what it was fitted to, but error bars take them for samples of their own: leave them out.",
+            f"{copies} of {len(rows)} rows are copies of others. They are kept together, so that hardly any is "
+            "measured by what was fitted to its like, but error bars take them for samples of their own: leave them "
+            "out, unless their law repeats itself.",
             SamplesWarning,
             stacklevel=5,
         )

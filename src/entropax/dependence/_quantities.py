@@ -44,7 +44,9 @@ def mutual_information(
 
     **Returns:** the estimate. Without `given` it has a p-value of independence.
 
-    **Raises:** `ValueError` as [`entropax.data.check_samples`][] and [`entropax.dependence.gaussian_information`][].
+    **Raises:** `ValueError` as [`entropax.data.check_samples`][] and, of numbers `y`, as
+        [`entropax.dependence.gaussian_information`][], with a fold held out; `FloatingPointError` where a training
+        diverges.
 
     **Warns:** `SamplesWarning` where samples are few, copies of each other or functions of each other;
         `ConvergenceWarning` where more would move the estimate; `ResolutionWarning` where it may have no bound.
@@ -81,7 +83,7 @@ def two_sided_mutual_information(
 
 def _mutual_information(x, y, given, y_kind, given_kind, sides, fitting, key):
     sample_key, key = jr.split(key)
-    variables, order, labels = of_pair(x, y, given, y_kind=y_kind, c_kind=given_kind, key=sample_key)
+    variables, order, labels = of_pair(x, y, given, y_kind=y_kind, given_kind=given_kind, key=sample_key)
     conditioned = given is not None
     name = "I(X;Y|C)" if conditioned else "I(X;Y)"
     if labels is not None:
@@ -92,6 +94,7 @@ def _mutual_information(x, y, given, y_kind, given_kind, sides, fitting, key):
         order,
         name=name,
         names=("x", "y", "given") if conditioned else ("x", "y"),
+        noisy=(0, 1),
         shuffled=() if conditioned else (1,),
         fitting=fitting,
         key=key,
@@ -118,6 +121,7 @@ def total_correlation(
         order,
         name="TC(X)",
         names=("x",),
+        noisy=range(num),
         shuffled=range(1, num),
         fitting=fitting,
         key=key,
@@ -137,8 +141,18 @@ def dual_total_correlation(
         Han, Nonnegative entropy measures of multivariate symmetric correlations (1978).
     """
     variables, order, key = _columns(x, key)
-    several = [terms.dual_total_correlation_terms(len(variables.dims))]
-    return estimate(variables, several, order, name="DTC(X)", names=("x",), shuffled=(), fitting=fitting, key=key)
+    num = len(variables.dims)
+    return estimate(
+        variables,
+        [terms.dual_total_correlation_terms(num)],
+        order,
+        name="DTC(X)",
+        names=("x",),
+        noisy=range(num),
+        shuffled=(),
+        fitting=fitting,
+        key=key,
+    )
 
 
 def o_information(
@@ -155,8 +169,18 @@ def o_information(
         (2019).
     """
     variables, order, key = _columns(x, key)
-    several = [terms.o_information_terms(len(variables.dims))]
-    return estimate(variables, several, order, name="Ω(X)", names=("x",), shuffled=(), fitting=fitting, key=key)
+    num = len(variables.dims)
+    return estimate(
+        variables,
+        [terms.o_information_terms(num)],
+        order,
+        name="Ω(X)",
+        names=("x",),
+        noisy=range(num),
+        shuffled=(),
+        fitting=fitting,
+        key=key,
+    )
 
 
 def interaction_information(
@@ -176,10 +200,18 @@ def interaction_information(
         McGill, Multivariate information transmission (1954), in the sign of Cover and Thomas.
     """
     sample_key, key = jr.split(key)
-    variables, order, _ = of_tables(x, y, z, key=sample_key)
-    several = [terms.interaction_information_terms()]
-    names = ("x", "y", "z")
-    return estimate(variables, several, order, name="I(X;Y;Z)", names=names, shuffled=(), fitting=fitting, key=key)
+    variables, order, _ = of_tables(sample_key, x=x, y=y, z=z)
+    return estimate(
+        variables,
+        [terms.interaction_information_terms()],
+        order,
+        name="I(X;Y;Z)",
+        names=("x", "y", "z"),
+        noisy=range(3),
+        shuffled=(),
+        fitting=fitting,
+        key=key,
+    )
 
 
 def _columns(x, key):
@@ -187,5 +219,5 @@ def _columns(x, key):
     x = np.asarray(x)
     if x.ndim != 2 or x.shape[1] < 2:
         raise ValueError(f"`x` must have shape (num, dim) with two columns or more; got {x.shape}.")
-    variables, order, _ = of_tables(x, key=sample_key)
+    variables, order, _ = of_tables(sample_key, x=x)
     return Variables(variables.values, (1,) * x.shape[1]), order, key

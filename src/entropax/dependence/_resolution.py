@@ -4,7 +4,6 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial import KDTree
 
-from ._terms import Term
 from ._variables import Variables
 
 
@@ -22,19 +21,22 @@ class ResolutionWarning(UserWarning):
     """One variable looks like a function of another, so that information may have no bound."""
 
 
-def check_neighbours(variables: Variables, terms: Sequence[Term], names: Sequence[str], name: str) -> None:
-    """Warns where what second moments leave of a column is nearly the same for neighbours: then it is a function of
-    them, or has less noise than so many samples can show.
+def check_neighbours(variables: Variables, noisy: Sequence[int], names: Sequence[str], name: str) -> None:
+    """Looks at what second moments leave of a variable where neighbours in all others meet: if nearly the same, it is a
+    function of them, or has less noise than so many samples can show.
 
     **Arguments:**
 
     - `variables`: the samples, as normal scores.
-    - `terms`: of the quantity.
+    - `noisy`: the variables to look at.
     - `names`: of the variables; one for all where they are columns of one table.
     - `name`: of the quantity.
+
+    **Warns:** `ResolutionWarning`, of the first variable that is one.
     """
-    for _, of, given in terms:
-        columns, seen = variables.columns(of), variables.columns(given)
+    for own in noisy:
+        columns = variables.columns((own,))
+        seen = variables.columns([other for other in range(len(variables.dims)) if other != own])
         if not 0 < len(seen) <= _MOST_DIMENSIONS:
             continue
         values = variables.values[:_CHECKED_ROWS]
@@ -48,9 +50,10 @@ def check_neighbours(variables: Variables, terms: Sequence[Term], names: Sequenc
         found = np.flatnonzero((near < _SHARE * apart) & (near > 0))
         if found.size:
             tables = len(names) == len(variables.dims)
-            which = f"{(found if tables else columns[found]).tolist()} of `{names[of[0] if tables else 0]}`"
+            which = f"{(found if tables else columns[found]).tolist()} of `{names[own if tables else 0]}`"
+            others = "the other variable" if len(variables.dims) == 2 else "all others"
             warnings.warn(
-                f"Columns {which} look like functions of the other variable: {name} may have no bound, and "
+                f"Columns {which} look like functions of {others}: {name} may have no bound, and "
                 f"{len(values)} samples cannot show more than some nats of it. Read the estimate as a lower bound.",
                 ResolutionWarning,
                 stacklevel=4,

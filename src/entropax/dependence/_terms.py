@@ -3,11 +3,12 @@ from typing import NamedTuple
 
 
 class Term(NamedTuple):
-    r"""One signed departure from independent noise, of variables given others,
+    r"""One signed departure, of the law of variables given others from its Gaussian,
 
-    $$\pm\,J(A \mid B) = \pm\,\mathrm{KL}\bigl(p(a \mid b)\,\Vert\,\mathcal N(0, I)\bigr) = \pm\tfrac12\int
-      \mathbb E\bigl[\lVert\varepsilon - \hat\varepsilon_{\mathcal N}\rVert^2 -
-      \lVert\varepsilon - \hat\varepsilon(\cdot \mid b)\rVert^2\bigr]\,\mathrm{d}\lambda.$$
+    $$\pm\,J(A \mid B) = \pm\tfrac12\int \mathbb E\bigl[\lVert\varepsilon - \hat\varepsilon_{\mathcal N}(\cdot \mid
+      b)\rVert^2 - \lVert\varepsilon - \hat\varepsilon(\cdot \mid b)\rVert^2\bigr]\,\mathrm{d}\lambda,$$
+
+    which is a divergence from independent noise less that of the Gaussian.
 
     **Arguments:**
 
@@ -21,8 +22,8 @@ class Term(NamedTuple):
     given: tuple[int, ...] = ()
 
 
-# Each is minus a sum of entropies in which every variable counts as often with one sign as with the other, so that the
-# noise they are compared with cancels.
+# Each, with what its Gaussians have, is minus a sum of entropies in which every variable counts as often with one sign
+# as with the other, so that the noise they are compared with cancels.
 
 
 def mutual_information_terms(x: int, y: int, given: Sequence[int] = ()) -> list[Term]:

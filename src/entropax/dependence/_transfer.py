@@ -4,11 +4,11 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import ArrayLike, PRNGKeyArray, Real
 
-from ..data import check_samples, SamplesWarning
+from ..data import SamplesWarning
 from ._cross_fitting import CrossFitting
 from ._dependence import Dependence
 from ._estimate import estimate
-from ._of_samples import normal_scores, side_by_side
+from ._of_samples import normal_scores, numbers, side_by_side
 from ._terms import mutual_information_terms
 
 
@@ -48,9 +48,7 @@ def transfer_entropy(
         Schreiber, Measuring information transfer (2000).
     """
     sample_key, key = jr.split(key)
-    source, target = (check_samples(series).x for series in (source, target))
-    if len(source) != len(target):
-        raise ValueError(f"`target` must have as many rows as `source`, {len(source)}; got {len(target)}.")
+    source, target = numbers(source=source, target=target)
     if not 1 <= lags < len(target) // 4:
         raise ValueError(f"`lags` must be between 1 and a quarter of the {len(target)} steps; got {lags}.")
     for name, series in (("source", source), ("target", target)):
@@ -65,7 +63,8 @@ def transfer_entropy(
         [mutual_information_terms(0, 1, (2,))],
         np.arange(len(variables.values)),
         name="the transfer entropy",
-        names=("source", "target"),
+        names=("target", "source", "target"),
+        noisy=(0, 1),
         shuffled=(),
         fitting=fitting,
         key=key,
