@@ -78,7 +78,7 @@ _DECIDING = (-6.0, 4.0)
 _ABOVE = 7.0
 
 # What a U-Net holds of an image is many times the image: so many pixels at a time, on a CPU and elsewhere.
-_PIXELS, _MANY_PIXELS = 2**16, 2**21
+_PIXELS, _MANY_PIXELS = 2**16, 2**22
 
 # Held-out loss and checkpoints, for each time that the estimates are made.
 _CHUNKS = 5
@@ -93,16 +93,17 @@ def measure(model: ex.Neural, x, y, *, key, nodes: int, classified: int) -> dict
     rates = ex.unconditional_rates(model, model.baseline) | ex.conditional_rates(model)
     within = _integrator(x, nodes, model.trained_range)
     estimates = ex.integrate(rates, x, y, key=rate_key, integrator=within)
-    deciding = _integrator(x, nodes, _DECIDING)
+    deciding = _integrator(x, nodes, _DECIDING, models.CLASSES)
     posterior = ex.mutual_information(model, x[:classified], y[:classified], key=posterior_key, integrator=deciding)
     for name in METHODS[1:]:
         ex.check_mutual_information(estimates[name], y, f"I(X;Y) ({name})")
     return estimates | {"posterior": posterior}
 
 
-def _integrator(x, nodes: int, log_snr_range: tuple[float, float] | None) -> ex.Integrator:
+def _integrator(x, nodes: int, log_snr_range: tuple[float, float] | None, classes: int = 1) -> ex.Integrator:
     pixels = _PIXELS if jax.default_backend() == "cpu" else _MANY_PIXELS
-    chunk = max(1, pixels // x[0].size)
+    # The posterior form asks for all classes at once.
+    chunk = max(1, pixels // (classes * x[0].size))
     mesh = models.mesh()
     return ex.Integrator(nodes=ex.Stratified(nodes), log_snr_range=log_snr_range, chunk=chunk, mesh=mesh)
 
@@ -116,7 +117,7 @@ def legible(model: ex.Neural, x, y, levels, *, key, nodes: int) -> list[ex.Estim
         seen = x + np.exp(-level / 2) * jr.normal(noise_key, x.shape)
         diffused = ex.Diffused(model, float(level))
         deciding = max(low + 1e-3, diffused.log_snr_range[0]), min(level + _ABOVE, _DECIDING[1] + _ABOVE)
-        integrator = _integrator(x, nodes, deciding)
+        integrator = _integrator(x, nodes, deciding, models.CLASSES)
         found.append(ex.mutual_information(diffused, seen, y, key=own_key, integrator=integrator))
     return found
 
@@ -169,7 +170,7 @@ def run(config: Config, record: Record) -> dict:
     keys = jr.split(jr.key(config.seed + 1), 6)
     test = split.test[: config.images]
     x, y = images.dequantise(test, keys[0]), jnp.asarray(test.labels)
-    few, trace = min(256, config.classified), []
+    few = min(256, config.classified)
     chunk = max(1, config.budget.steps // (_CHUNKS * config.snapshots))
 
     def observe(step, model):
@@ -177,7 +178,9 @@ def run(config: Config, record: Record) -> dict:
             # That the naive forms break their bounds is the point, and drawn.
             with warnings.catch_warnings(action="ignore"):
                 found = measure(model, x[:few], y[:few], key=keys[1], nodes=config.nodes // 2, classified=few)
-            trace.append([step] + [float(v) for name in METHODS for v in (found[name].value, found[name].stderr)])
+            row = [step] + [float(v) for name in METHODS for v in (found[name].value, found[name].stderr)]
+            # On the disk: a run that goes on after it was killed does not come by here again.
+            record.write_json(f"trace-{step}.json", {"row": row})
 
     with record.stage("train"):
         training = models.fit(
@@ -203,6 +206,7 @@ def run(config: Config, record: Record) -> dict:
     with record.stage("code lengths"):
         bits = code_lengths(model, split, x, key=keys[5], nodes=config.nodes, flows=config.flows)
 
+    traced = [name for step in training.history.step if record.has(name := f"trace-{step}.json")]
     profiles = {}
     for name in ("neural_entropy", "conditional_entropy", "total_correlation", "orthogonal", "loss_gap"):
         profile = found[name].profile
@@ -214,7 +218,7 @@ def run(config: Config, record: Record) -> dict:
         real=np.concatenate([np.asarray(x)[test.labels == label][: config.grid] for label in range(models.CLASSES)]),
         legible_log_snr=levels,
         legible=np.array([[float(e.value), float(e.stderr)] for e in readable]),
-        trace=np.array(trace),
+        trace=np.array([record.read_json(file)["row"] for file in traced]),
         steps=training.history.step,
         loss=training.history.loss,
         held_out=training.history.held_out,

@@ -1,5 +1,7 @@
 import re
+import struct
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -120,10 +122,26 @@ def test_an_image_of_another_size_is_named(tmp_path):
     refused(tmp_path, "tall.png' is 7 x 5, where `size` wants 6 x 5: give `resize` a method")
 
 
+def _deep_colour(height: int, width: int) -> bytes:
+    """A PNG of 16 bits a channel, which Pillow does not write."""
+
+    def block(kind: bytes, content: bytes) -> bytes:
+        check = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + RNG.bytes(6 * width) for _ in range(height))
+    blocks = block(b"IHDR", head), block(b"IDAT", zlib.compress(rows)), block(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(blocks)
+
+
 def test_what_eight_bits_do_not_hold_is_named(tmp_path):
     save(tmp_path / "a.png", picture())
     save(tmp_path / "deep.png", RNG.integers(0, 2**16, (6, 5)).astype(np.uint16))
     refused(tmp_path, "deep.png' must have 8 bits a channel, grey or colour; got Pillow's mode 'I")
+    # Of colour too, which Pillow cuts to eight bits.
+    (tmp_path / "deep.png").write_bytes(_deep_colour(6, 5))
+    refused(tmp_path, "deep.png' must have 8 bits a channel; it has 16")
     save(tmp_path / "deep.png", picture(6, 5, 4))
     refused(tmp_path, "deep.png' is transparent in places")
 

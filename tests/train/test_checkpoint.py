@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -316,7 +317,8 @@ def test_a_newer_format_is_refused(tmp_path):
     checkpoints = Checkpoints(tmp_path, IDENTITY)
     checkpoints.save(1, state_of(1))
     record = newest(tmp_path) / "checkpoint.json"
-    record.write_text(record.read_text().replace('"format": 1', '"format": 7'))
+    # Of another layout, too: nothing else of it is looked at.
+    record.write_text(record.read_text().replace('"format": 1', '"format": 7').replace('"files"', '"contents"'))
     with pytest.raises(ValueError, match="is of format 7, written by a newer Entropax; this one reads formats up to 1"):
         checkpoints.restore(state_of(0))
 
@@ -338,3 +340,15 @@ def test_what_a_writer_could_not_write_is_raised(tmp_path):
     (tmp_path / "stranger").write_text("")
     with pytest.raises(ValueError, match="is not a folder of checkpoints"), Writer(Checkpoints(tmp_path, {})) as writer:
         writer.save(1, state_of(1))
+
+
+def test_a_writer_tells_of_what_it_could_not_write_beside_what_stands(tmp_path, monkeypatch):
+    def full(self, step, state):
+        raise OSError("no space left")
+
+    with Writer(Checkpoints(tmp_path, IDENTITY)) as writer:
+        writer.save(1, state_of(1))
+        writer.wait()
+        monkeypatch.setattr(Checkpoints, "save", full)
+        writer.save(2, state_of(2))
+        assert re.fullmatch("The last good checkpoint is .*-step-1. no space left", writer.standing())

@@ -12,6 +12,7 @@ import sys
 import textwrap
 import time
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -140,6 +141,52 @@ def test_early_stopping_keeps_the_best(getkey):
     assert len(history.held_out) - 1 - np.argmin(history.held_out) == 4
 
 
+def test_a_training_that_was_stopped_early_is_only_read(tmp_path):
+    # Without a rate the loss never falls: two chunks after the first are enough.
+    settings = dataclasses.replace(SMALL, steps=200, learning_rate=0.0, patience=2)
+    steps = []
+    observe = lambda step, denoiser: steps.append(step)
+    run = lambda: small(settings=settings, checkpoints=ex.Checkpoints(tmp_path, {}), observe=observe).history
+    first, again = run(), run()
+    assert steps == list(first.step) == list(again.step) and len(steps) < 10
+    np.testing.assert_array_equal(again.held_out, first.held_out)
+
+
+def test_what_is_not_trained_stays_as_it_is():
+    """Weights decay towards zero; a baseline, what normalises and what whitens do not."""
+    (x, y), held_out = samples()
+    baseline = ex.Gaussian.fit(np.asarray(x))
+    net = make_network(x, y, (-9.0, 9.0), width=16, depth=1, key=jr.key(3))
+    scheme = ex.entropy_matching()
+    denoiser = ex.Neural(net, baseline, scheme.scale, ex.Standardising(jnp.ones(3), 2 * jnp.ones(3)), (-9.0, 9.0))
+    settings = dataclasses.replace(SMALL, weight_decay=1.0, averages=(0.9999,))
+    found = ex.train(denoiser, x, y, held_out=held_out, key=jr.key(4), settings=settings).denoiser
+    fixed = lambda denoiser: (denoiser.baseline, denoiser.normalise, denoiser.net.condition.whiten)
+    for new, old in zip(*(jax.tree.leaves(fixed(one)) for one in (found, denoiser)), strict=True):
+        np.testing.assert_array_equal(new, old)
+    assert float(jnp.max(jnp.abs(found.net.condition.linear.weight - net.condition.linear.weight))) > 1e-3
+
+
+def test_an_average_of_what_does_not_change_is_that():
+    """However near to one its decay: float32 has no number 0.99999."""
+    settings = dataclasses.replace(SMALL, learning_rate=0.0, averages=(0.99999,))
+    (x, y), _ = samples()
+    net = make_network(x.astype(jnp.float32), y, (-9.0, 9.0), width=16, depth=1, key=jr.key(3))
+    found = jax.tree.leaves(eqx.filter(small(settings=settings).denoiser.net, eqx.is_inexact_array))
+    for new, old in zip(found, jax.tree.leaves(eqx.filter(net, eqx.is_inexact_array)), strict=True):
+        np.testing.assert_allclose(new, old, rtol=1e-5)
+
+
+def test_a_large_set_is_held_out_in_parts():
+    """Of samples that repeat each part is the whole; only their noise is not."""
+    (x, y), _ = samples()
+    few = jax.tree.map(lambda leaf: leaf[:64], (x, y))
+    many = jax.tree.map(lambda leaf: jnp.tile(leaf, (10, *[1] * (leaf.ndim - 1)))[:600], few)
+    once, often = (small(((x, y), held_out)).history.held_out for held_out in (few, many))
+    np.testing.assert_allclose(often, once, rtol=0.03)
+    assert not np.any(often == once)
+
+
 def test_two_devices_take_the_same_steps_as_one():
     one, two = plain(), on_two_devices()
     np.testing.assert_allclose(one.history.loss, two.history.loss, rtol=1e-5)
@@ -200,6 +247,18 @@ def test_divergence_names_the_step_its_samples_and_what_is_safe(tmp_path):
     assert error.step == next(index for index, rows in enumerate(batches) if bad in rows) >= 20
     np.testing.assert_array_equal(error.rows, batches[error.step])
     assert f"at step {error.step}, whose batch has the 64 samples" in str(error)
+
+
+def test_a_fit_names_samples_by_their_places_in_what_it_was_given():
+    # What is held out is drawn by the key: not this one, as the held-out loss is not what is named.
+    x, _ = PROBLEM.sample(jr.key(1), 60)
+    x = x.at[7].set(1e30)
+    arguments = dict(key=jr.key(2), width=8, depth=1, log_snr_range=(-9.0, 9.0), held_out=0.05)
+    normalise = ex.Standardising(jnp.zeros(3), jnp.ones(3))
+    settings = ex.Settings(steps=40, chunk=20, batch_size=16)
+    with pytest.raises(ex.DivergenceError) as caught:
+        ex.fit(x, **arguments, normalise=normalise, settings=settings)
+    assert 7 in caught.value.rows
 
 
 def test_lines_of_a_log_are_those_of_a_training_that_was_never_stopped(tmp_path):
@@ -307,6 +366,16 @@ def test_bad_samples_are_refused(getkey):
         ex.Settings(batch_size=10, accumulate=3)
     with pytest.raises(ValueError, match=r"`averages` must be decays, .* got \(1.0,\)"):
         ex.Settings(averages=(1.0,))
+    train = ft.partial(small, settings=ex.Settings(steps=2, chunk=1, batch_size=4))
+    with pytest.raises(ValueError, match=r"`y` must hold a condition for each of 20 samples; got shape \(10, 2\)"):
+        train(((x, y[:10]), (x, y)))
+    with pytest.raises(ValueError, match=r"`held_out` must hold a condition for each of 20"):
+        train(((x, y), (x, y[:10])))
+    net = ex.nn.MLP(3, ex.nn.LabelCondition(2, 8, key=getkey()), (-9.0, 9.0), key=getkey())
+    labels = np.arange(20) % 3
+    denoiser = ex.Neural(net, ex.Equilibrium(), ex.entropy_matching().scale, lambda z, _: z, (-9.0, 9.0))
+    with pytest.raises(ValueError, match="`y` must hold the labels 0 to 1 .*; got labels from 0 to 2"):
+        ex.train(denoiser, x, labels, held_out=(x, labels), key=getkey())
     settings = ex.Settings(batch_size=33)
     with pytest.raises(ValueError, match="`batch_size` / `accumulate`, 33, must divide by the 2 devices"):
         ex.fit(x, key=getkey(), settings=settings, mesh=ex.parallel.make_mesh())

@@ -9,6 +9,8 @@ import numpy as np
 from equinox import AbstractVar
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
 
+from .._untrained import untrained
+
 
 # The least variance that is still whitened, as a share of the largest.
 _FLOOR = 1e-7
@@ -70,8 +72,8 @@ class VectorCondition(AbstractCondition):
 
     linear: eqx.nn.Linear
     null: Float[Array, " width"]
-    mean: Float[Array, " dim_y"]
-    whiten: Float[Array, "dim_y dim_y"]
+    mean: Float[Array, " dim_y"] = untrained()
+    whiten: Float[Array, "dim_y dim_y"] = untrained()
     width: int = eqx.field(static=True)
 
     def __init__(self, y: Float[ArrayLike, "batch dim_y"], width: int, *, key: PRNGKeyArray):

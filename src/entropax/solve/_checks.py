@@ -6,8 +6,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
-from ..denoiser import AbstractDenoiser
-from ..nn import LabelCondition
+from ..denoiser import AbstractDenoiser, check_labels
 
 
 def check_denoiser(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
@@ -20,7 +19,7 @@ def check_denoiser(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"],
 def check_inputs(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
     """Of these what is known from numbers; the rest is known from shapes, to [`check_prediction`][]."""
     check_samples(x, y)
-    _check_labels(denoiser, y)
+    check_labels(denoiser, y, "y")
 
 
 def check_prediction(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
@@ -64,15 +63,3 @@ def check_samples(x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
     finite = jnp.all(jnp.isfinite(x))
     if not isinstance(finite, Tracer) and not finite:
         raise ValueError("`x` must be finite; it holds NaN or infinite entries.")
-
-
-def _check_labels(denoiser, y):
-    if not isinstance(y, jax.Array) or isinstance(y, Tracer) or not jnp.issubdtype(y.dtype, jnp.integer):
-        return
-    is_condition = lambda node: isinstance(node, LabelCondition)
-    for node in jax.tree.leaves(denoiser, is_leaf=is_condition):
-        if is_condition(node) and not bool(jnp.all((y >= 0) & (y < node.tokens.shape[0]))):
-            raise ValueError(
-                f"`y` must hold the labels 0 to {node.tokens.shape[0] - 1} that the network was made for; got labels "
-                f"from {int(jnp.min(y))} to {int(jnp.max(y))}."
-            )

@@ -36,7 +36,7 @@ class Checkpoints:
     It is refused where it would be wrong: under another configuration, for a state of other shapes, or with a file that
     is not the one that was written. The last two are kept.
 
-    For one process; several devices are fine, and a state may be restored to others than it was saved from.
+    One process writes; a state may be restored to other devices than it was saved from.
 
     **Arguments:**
 
@@ -59,7 +59,8 @@ class Checkpoints:
             not.
         - `metadata`: anything that JSON can hold.
 
-        **Raises:** `ValueError` where the folder holds something else than checkpoints of this identity; `OSError`
+        **Raises:** `ValueError` where the step is negative, JSON cannot hold the metadata, or the folder holds
+        something else than checkpoints of this identity; `OSError`
         where writing fails, for want of space above all: the checkpoints before this one stay as they were.
         """
         if step < 0:
@@ -130,14 +131,14 @@ class Checkpoints:
         for checkpoint in self._newest_first():
             try:
                 record = _verified(checkpoint)
+            except _Newer as newer:
+                raise ValueError(
+                    f"{checkpoint} is of format {newer}, written by a newer Entropax; this one reads formats up to "
+                    f"{_FORMAT}. Update it, or name another `directory`."
+                ) from None
             except (OSError, ValueError, KeyError) as error:
                 damage.append(f"{checkpoint} ({error})")
                 continue
-            if record.get("format", 1) > _FORMAT:
-                raise ValueError(
-                    f"{checkpoint} is of format {record['format']}, written by a newer Entropax; this one reads "
-                    f"formats up to {_FORMAT}. Update it, or name another `directory`."
-                )
             if damage:
                 warnings.warn(
                     f"Damaged: {', '.join(damage)}. Going on from the checkpoint before it, step {record['step']}.",
@@ -298,6 +299,10 @@ def _checkpointer() -> Iterator[tuple[Any, Any]]:
         logger.setLevel(level)
 
 
+class _Newer(Exception):
+    """A checkpoint of a later format, of which nothing else can be said."""
+
+
 def _digest(file: pathlib.Path) -> str:
     with open(file, "rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
@@ -309,6 +314,8 @@ def _verified(checkpoint: pathlib.Path) -> dict[str, Any]:
         record = json.loads((checkpoint / _RECORD).read_text())
     except ValueError:
         raise ValueError(f"{_RECORD} cannot be read") from None
+    if record.get("format", 1) > _FORMAT:
+        raise _Newer(record["format"])
     for name, digest in record["files"].items():
         file = checkpoint / name
         if not file.is_file():

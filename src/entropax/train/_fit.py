@@ -11,7 +11,7 @@ from ..denoiser import entropy_matching, Neural, Parameterisation, Whitening
 from ..nn import LabelCondition, MLP, NoCondition, VectorCondition
 from ._checkpoint import Checkpoints
 from ._settings import Settings
-from ._train import train, Training
+from ._train import DivergenceError, train, Training
 
 
 # How many units of λ the trained range reaches beyond the data's largest and smallest scale: there rates have fallen to
@@ -116,7 +116,8 @@ def fit(
 
     **Returns:** a [`entropax.Neural`][] denoiser.
 
-    **Raises:** `ValueError` on samples that are too few, of unequal lengths, not finite, or of a wrong kind.
+    **Raises:** `ValueError` on samples that are too few, of unequal lengths, not finite, or of a wrong kind; and as
+    [`entropax.train`][].
     """
     return fit_with_history(
         x,
@@ -156,6 +157,8 @@ def fit_with_history(
     """[`entropax.fit`][] with the history of losses, and `observe` as in [`entropax.train`][].
 
     **Returns:** the denoiser and its history.
+
+    **Raises:** as [`entropax.fit`][] and [`entropax.train`][].
     """
     _check(x, y, held_out)
     split_key, net_key, train_key = jr.split(key, 3)
@@ -175,17 +178,21 @@ def fit_with_history(
         normalise=normalise or Whitening.fit(x),
         trained_range=trained_range,
     )
-    return train(
-        denoiser,
-        x,
-        y,
-        held_out=held_out_samples,
-        key=train_key,
-        settings=settings,
-        checkpoints=checkpoints,
-        mesh=mesh,
-        observe=observe,
-    )
+    try:
+        return train(
+            denoiser,
+            x,
+            y,
+            held_out=held_out_samples,
+            key=train_key,
+            settings=settings,
+            checkpoints=checkpoints,
+            mesh=mesh,
+            observe=observe,
+        )
+    except DivergenceError as error:
+        # By their places in what the caller gave.
+        raise DivergenceError(error.step, np.asarray(rows)[kept_back:][error.rows], error.standing) from None
 
 
 def _check(x, y, held_out):

@@ -12,9 +12,10 @@ class Settings(eqx.Module):
     **Arguments:**
 
     - `steps`, `batch_size`: the budget.
-    - `learning_rate`: the peak of a schedule that warms up over 200 steps and falls to zero as a cosine.
+    - `learning_rate`: the peak of a schedule that warms up over 200 steps, or a tenth of all where that is fewer, and
+        falls to zero as a cosine.
     - `clip`: the global norm that gradients of the loss per dimension are clipped to.
-    - `weight_decay`: of AdamW.
+    - `weight_decay`: of AdamW; what is not trained does not decay.
     - `averages`: the decays of exponential moving averages of the weights, which are debiased. Of several, the training
         returns the one with the least held-out loss.
     - `weighting`: of the noise levels.

@@ -1,4 +1,5 @@
 import functools as ft
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -89,7 +90,7 @@ def run_chunk(fixed: Fixed, state: State, chunk: Array, steps: int) -> State:
             updates, new_moments = optimiser.update(gradients, moments, params)
         new_params = optax.apply_updates(params, updates)
         new_averages = tuple(
-            jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, average, new_params)
+            jax.tree.map(lambda old, new: old + (1 - decay) * (new - old), average, new_params)
             for decay, average in zip(settings.averages, averages)
         )
         old, new = (params, moments, averages), (new_params, new_moments, new_averages)
@@ -125,7 +126,8 @@ def run_chunk(fixed: Fixed, state: State, chunk: Array, steps: int) -> State:
 
 def debiased(average: PyTree, taken: int | Array, decay: float) -> PyTree:
     """A moving average without its start at zero."""
-    scale = 1 / (1 - decay**taken)
+    # Of decays near one float32 does not know how near.
+    scale = -1 / jnp.expm1(taken * (math.log(decay) if decay else -math.inf))
     return jax.tree.map(lambda leaf: scale * leaf, average)
 
 
@@ -179,11 +181,18 @@ def _loss_and_gradient(fixed: Fixed, params, index):
 def _held_out_loss(fixed: Fixed, params, key, draws: int = 8):
     # The same noise each time: what changes from chunk to chunk is the model.
     denoiser, settings, (x, y) = eqx.combine(params, fixed.static), fixed.settings, fixed.held_out
+    # No more at a time than of a batch; the last part is filled up from the first.
+    num, most = x.shape[0], settings.batch_size // settings.accumulate
+    parts, size = (1, num) if num <= most else (-(-num // most), most)
+    rows = (jnp.arange(parts * size) % num).reshape(parts, size)
+    spread = fixed.mesh if size == most else None
 
-    def one(key):
-        seen = fixed.transform(jr.fold_in(key, _TRANSFORM), x)
+    def one(drawn):
+        key, rows = drawn
+        x_rows, y_rows = shard(jax.tree.map(lambda leaf: leaf[rows], (x, y)), spread)
+        seen = fixed.transform(jr.fold_in(key, _TRANSFORM), x_rows)
         return denoising_loss(
-            denoiser, seen, y, key=key, weighting=settings.weighting, unconditional=settings.unconditional
+            denoiser, seen, y_rows, key=key, weighting=settings.weighting, unconditional=settings.unconditional
         )
 
-    return jnp.mean(jax.lax.map(one, jr.split(key, draws)))
+    return jnp.mean(jax.lax.map(one, (jr.split(key, parts * draws), jnp.tile(rows, (draws, 1)))))

@@ -9,7 +9,8 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 from tqdm import tqdm
 
-from ..denoiser import AbstractDenoiser
+from .._untrained import is_trained
+from ..denoiser import AbstractDenoiser, check_labels
 from ..parallel import agreed, gather, leads, replicate
 from ._checkpoint import Checkpoints
 from ._log import Clock, Logger, tell
@@ -54,15 +55,20 @@ class DivergenceError(FloatingPointError):
 
     **Arguments:**
 
-    - `message`: what happened.
-    - `step`: the first step at which it did, from 0.
+    - `step`: the first step at which it was not, from 0.
     - `rows`: the samples of its batch.
+    - `standing`: a sentence on the checkpoints.
     """
 
-    def __init__(self, message: str, step: int, rows: Int[np.ndarray, " batch"]):
-        super().__init__(message)
+    def __init__(self, step: int, rows: Int[np.ndarray, " batch"], standing: str):
+        named = ", ".join(map(str, rows[:_NAMED])) + (", ..." if len(rows) > _NAMED else "")
+        super().__init__(
+            f"The loss or its gradient is not finite at step {step}, whose batch has the {len(rows)} samples {named} "
+            f"(`rows` of this error has all). {standing} A smaller `learning_rate` may help."
+        )
         self.step = step
         self.rows = rows
+        self.standing = standing
 
 
 def _unchanged(key: PRNGKeyArray, x: Array) -> Array:
@@ -112,20 +118,22 @@ def train(
     **Returns:** the denoiser with the least held-out loss, and the history.
 
     **Raises:** [`entropax.DivergenceError`][] where a loss or a gradient is not finite, with the step, the rows of
-    its batch and the last good checkpoint; `ValueError` where a checkpoint does not belong to this training or the
-    batch does not divide over the mesh.
+    its batch and the last good checkpoint; `FloatingPointError` where the held-out loss alone is not; `ValueError`
+    where there is not one condition for each sample, a label that the network does not know, a checkpoint that does not
+    belong to this training, or a batch that does not divide over the mesh; `OSError` where a checkpoint cannot be
+    written.
     """
-    params, static = eqx.partition(denoiser, eqx.is_inexact_array)
+    for name, (samples, conditions) in (("y", (x, y)), ("held_out", held_out)):
+        _check_conditions(denoiser, samples, conditions, name)
+    params, static = eqx.partition(denoiser, is_trained(denoiser))
     dtype = jax.eval_shape(transform, key, x[:1]).dtype
     parts = settings.batch_size // settings.accumulate
     if mesh is not None and parts % mesh.size:
         raise ValueError(f"`batch_size` / `accumulate`, {parts}, must divide by the {mesh.size} devices of the mesh.")
-    data, held_out = replicate(((x, y), held_out), mesh)
+    static, data, held_out = replicate((static, (x, y), held_out), mesh)
     fixed = Fixed(static, data, held_out, key, settings, transform, mesh, placement)
-    # Buffers are donated to the first chunk: none of them may be the caller's own.
-    state = jax.tree.map(jnp.copy, start(params, settings, dtype))
-    first, state = (0, state) if checkpoints is None else _resumed(checkpoints, state)
-    state = placement(state, mesh)
+    first, state = _begun(params, settings, dtype, checkpoints, lambda tree: placement(tree, mesh))
+    held = gather(state.held_out)[:first]
 
     clock = Clock()
     bar = tqdm(
@@ -137,6 +145,8 @@ def train(
     )
     with bar, Writer(checkpoints) as writer:
         for chunk in range(first, settings.chunks):
+            if settings.patience is not None and _since_best(held) >= settings.patience:
+                break
             steps = min(settings.chunk, settings.steps - chunk * settings.chunk)
             taken = chunk * settings.chunk + steps
             state = run_chunk(fixed, state, jnp.asarray(chunk), steps)
@@ -152,8 +162,6 @@ def train(
             if observe is not None:
                 average = debiased(state.averages[0], taken, settings.averages[0])
                 observe(taken, eqx.combine(average, static))
-            if settings.patience is not None and chunk - int(held.min(1).argmin()) >= settings.patience:
-                break
 
     losses, held = gather((state.losses, state.held_out))
     done = ~np.isnan(losses)
@@ -166,18 +174,39 @@ def train(
 _QUIET = ("learning_rate", "seconds")
 
 
-def _resumed(checkpoints: Checkpoints, state: State) -> tuple[int, State]:
-    """The chunk to go on with, and the state that it begins with."""
-    # On the host, whatever devices it will lie on.
-    like = jax.tree.map(lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), state)
-    found = checkpoints.restore(like)
-    chunk = 0 if found is None else found[0]
-    if not agreed(chunk):
-        raise ValueError(
-            f"`checkpoints`: the processes of this job do not see the same in {checkpoints.directory}. Name a folder "
-            "that all of them share."
-        )
-    return chunk, state if found is None else jax.tree.map(jnp.array, found[1])
+def _begun(params, settings, dtype, checkpoints: Checkpoints | None, place: Callable) -> tuple[int, State]:
+    """The chunk to begin with, or to go on with, and the state that it begins with."""
+    begin = lambda params: start(params, settings, dtype)
+    chunk, found = 0, None
+    if checkpoints is not None:
+        # On the host, whatever devices it will lie on.
+        on_host = lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
+        found = checkpoints.restore(jax.tree.map(on_host, jax.eval_shape(begin, params)))
+        chunk = 0 if found is None else found[0]
+        if not agreed(chunk):
+            raise ValueError(
+                f"`checkpoints`: the processes of this job do not see the same in {checkpoints.directory}. Name a "
+                "folder that all of them share."
+            )
+    if found is not None:
+        # Leaf by leaf, as the whole may be more than one device holds.
+        return chunk, jax.tree.map(lambda leaf: place(jnp.array(leaf)), found[1])
+    # Buffers are donated to the first chunk: none of them may be the caller's own.
+    return 0, eqx.filter_jit(lambda params: place(jax.tree.map(jnp.copy, begin(params))))(params)
+
+
+def _since_best(held: Float[np.ndarray, "chunks averages"]) -> int:
+    """How many chunks there were since the one with the least held-out loss."""
+    return len(held) - 1 - int(held.min(1).argmin()) if len(held) else 0
+
+
+def _check_conditions(denoiser: AbstractDenoiser, x: Array, y: PyTree | None, name: str) -> None:
+    for leaf in jax.tree.leaves(y):
+        if leaf.shape[:1] != x.shape[:1]:
+            raise ValueError(
+                f"`{name}` must hold a condition for each of {x.shape[0]} samples; got shape {leaf.shape}."
+            )
+    check_labels(denoiser, y, name)
 
 
 def _rate(settings: Settings, step: int) -> float:
@@ -189,13 +218,7 @@ def _check(diverged: int, held: np.ndarray, taken: int, fixed: Fixed, writer: Wr
     """Whether the training may go on."""
     if diverged >= 0:
         rows = np.asarray(rows_of(fixed.key, diverged, fixed.data[0].shape[0], fixed.settings))
-        named = ", ".join(map(str, rows[:_NAMED])) + (", ..." if len(rows) > _NAMED else "")
-        raise DivergenceError(
-            f"The loss or its gradient is not finite at step {diverged}, whose batch has the {len(rows)} samples "
-            f"{named} (`rows` of this error has all). {writer.standing()} A smaller `learning_rate` may help.",
-            diverged,
-            rows,
-        )
+        raise DivergenceError(diverged, rows, writer.standing())
     if not np.isfinite(held[-1]).all():
         raise FloatingPointError(
             f"The held-out loss is not finite after step {taken}, while that of the batches is. {writer.standing()} "

@@ -61,9 +61,14 @@ class Writer:
             pending.result()
 
     def standing(self) -> str:
-        """Which checkpoint is the last good one."""
-        self.wait()
+        """Which checkpoint is the last good one, and that one could not be written."""
+        failure = ""
+        try:
+            self.wait()
+        except OSError as error:
+            failure = f" {error}"
         if self._checkpoints is None:
             return "There are no checkpoints."
         newest = self._checkpoints.newest()
-        return "There is no checkpoint yet." if newest is None else f"The last good checkpoint is {newest}."
+        found = "There is no checkpoint yet." if newest is None else f"The last good checkpoint is {newest}."
+        return found + failure

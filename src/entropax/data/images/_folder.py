@@ -1,10 +1,11 @@
 import pathlib
-from typing import Literal
+from typing import get_args, Literal
 
 import numpy as np
 
 from ._extras import imported
 from ._images import Images
+from ._png import png_bits
 
 
 Resize = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
@@ -51,6 +52,8 @@ def folder(
         raise ValueError(f"`size` must be positive; got {size}.")
     if channels not in _MODE_OF:
         raise ValueError(f"`channels` must be 1 or 3; got {channels}.")
+    if resize is not None and resize not in get_args(Resize):
+        raise ValueError(f"`resize` must be one of {get_args(Resize)}, or None; got {resize!r}.")
     if not path.is_dir():
         raise FileNotFoundError(f"`path`: there is no folder {str(path)!r}.")
     files, labels, names = _listing(path)
@@ -110,6 +113,8 @@ def _read(
         raise ValueError(f"{name} is damaged, or no PNG or JPEG image: {error}") from error
     if image.mode not in _MODES:
         raise ValueError(f"{name} must have 8 bits a channel, grey or colour; got Pillow's mode {image.mode!r}.")
+    if (bits := png_bits(file.read_bytes())) > 8:
+        raise ValueError(f"{name} must have 8 bits a channel; it has {bits}.")
     if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
         raise ValueError(f"{name} is transparent in places: put it on a background first.")
     # Grey by way of colour, since what is transparent nowhere may still say that it could be.

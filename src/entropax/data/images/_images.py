@@ -44,7 +44,9 @@ class Images(eqx.Module):
             raise ValueError(f"`labels` must be integers of dtype int32; got {self.labels.dtype}.")
         if self.labels.shape != self.pixels.shape[:1]:
             raise ValueError(f"`labels` must have shape {self.pixels.shape[:1]}, as `pixels`; got {self.labels.shape}.")
-        if self.names is not None:
+        if self.names is None:
+            _check_below(self.labels, np.iinfo(np.int32).max, "labels", "dtype")
+        else:
             _check_below(self.labels, len(self.names), "labels", "names")
 
     def __len__(self) -> int:

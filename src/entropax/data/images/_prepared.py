@@ -8,6 +8,7 @@ import numpy as np
 
 from ._extras import imported
 from ._images import Images
+from ._png import png_bits
 
 
 Name = Literal["mnist", "cifar10"]
@@ -136,6 +137,8 @@ def _decoded(examples: Iterable[Mapping], layout: _Layout, where: str) -> tuple[
             raise ValueError(f"{where}, example {k}: the image is damaged, or no PNG: {error}") from error
         if image.mode != mode:
             raise ValueError(f"{where}, example {k}: the image must be of mode {mode!r}, 8 bits; got {image.mode!r}.")
+        if (bits := png_bits(example["image"])) > 8:
+            raise ValueError(f"{where}, example {k}: the image must have 8 bits a channel; it has {bits}.")
         if [image.height, image.width] != sizes:
             raise ValueError(
                 f"{where}, example {k}: the image must be {sizes[0]} x {sizes[1]}; got {image.height} x {image.width}."

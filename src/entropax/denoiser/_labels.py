@@ -1,0 +1,31 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import PyTree
+
+from ..nn import LabelCondition
+from ._base import AbstractDenoiser
+
+
+def check_labels(denoiser: AbstractDenoiser, y: PyTree | None, name: str) -> None:
+    """Refuses labels that a network in the denoiser does not know, where they are known from numbers.
+
+    **Arguments:**
+
+    - `denoiser`: the denoiser.
+    - `y`: the conditions.
+    - `name`: what errors call them.
+
+    **Raises:** `ValueError` where there are such labels.
+    """
+    if not isinstance(y, jax.Array | np.ndarray) or isinstance(y, Tracer) or not jnp.issubdtype(y.dtype, jnp.integer):
+        return
+    is_condition = lambda node: isinstance(node, LabelCondition)
+    for node in filter(is_condition, jax.tree.leaves(denoiser, is_leaf=is_condition)):
+        classes = node.tokens.shape[0]
+        if not bool(((y >= 0) & (y < classes)).all()):
+            raise ValueError(
+                f"`{name}` must hold the labels 0 to {classes - 1} that the network was made for; got labels from "
+                f"{int(y.min())} to {int(y.max())}."
+            )
