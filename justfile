@@ -17,7 +17,7 @@ quickstart *args:
 
 # The test suite (under ten minutes on two cores).
 test *args:
-    python -m pytest -m "not slow" -n 2 --dist loadfile --max-worker-restart 0 {{args}}
+    python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 {{args}}
 
 # The tests that take minutes.
 slow *args:

@@ -42,6 +42,14 @@ def pytest_configure(config: pytest.Config):
     config.addinivalue_line("filterwarnings", "ignore:Error (reading|writing) persistent compilation cache entry")
 
 
+# Files that take longest: those that come last would leave all workers but one idle.
+_LONGEST = ("test_quantities", "test_train", "test_readme", "test_cli", "test_unet", "test_parallel", "test_sweep")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]):
+    items.sort(key=lambda item: item.path.stem not in _LONGEST)
+
+
 @pytest.fixture
 def getkey(request):
     """Fresh keys, a new one at each call. They follow from the name of the test, so that neither the order of the tests

@@ -54,7 +54,7 @@ def test_refusals():
     with pytest.raises(ValueError, match="With a fold of 60 held out .* 272 or more; got 240"):
         measure(RNG.normal(size=(300, 200)), RNG.normal(size=(300, 70)))
     with pytest.raises(ValueError, match="`folds`, 5, want 10 samples or more; got 8"):
-        measure(X[:8], np.arange(8) % 2)
+        dependence.CrossFitting().held_out(np.arange(8))
 
 
 @pytest.mark.parametrize("wrong", [dict(folds=1), dict(steps=0), dict(batch_size=40), dict(learning_rate=0.0)])

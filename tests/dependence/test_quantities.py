@@ -10,6 +10,7 @@ import scipy.linalg
 
 import entropax as ex
 from entropax import dependence
+from entropax.dependence._cross_fitting import Departures, departures
 
 
 # What is not Gaussian here is not the hardest, and what is needs no network.
@@ -88,6 +89,7 @@ def measured(x, y, fitting=FITTING):
     return dependence.mutual_information(x, y, key=jr.key(1), fitting=fitting)
 
 
+@pytest.mark.slow
 def test_what_second_moments_do_not_see():
     x, y, pointwise, exact = student()
     found = measured(x, y)
@@ -134,6 +136,25 @@ def test_what_ranks_do_not_resolve():
     exact = -0.5 * np.log1p(-((strength**2 / (1 + strength**2)) ** 2))
     assert 0.9 < found.value / exact < 1.01
     assert abs(found.fitted - float(found.gaussian.value)) < 0.05
+
+
+def _nothing_found(*arguments, **keys) -> Departures:
+    found = departures(*arguments, **keys)
+    folds = [fold._replace(networks=(None,) * len(fold.networks)) for fold in found.folds]
+    return Departures(np.zeros_like(found.whole), np.zeros_like(found.half), folds)
+
+
+@pytest.mark.usefixtures("few_draws", "shallow")
+def test_what_no_network_sees_is_told_by_the_kurtosis(monkeypatch):
+    """Two numbers with a scale in common share log-scales that second moments do not know."""
+    rng = np.random.default_rng(0)
+    scale = np.exp(rng.normal(size=NUM))
+    monkeypatch.setattr("entropax.dependence._estimate.departures", _nothing_found)
+    with pytest.warns(dependence.ConvergenceWarning, match="too few for a network to see how"):
+        found = measured(*(scale * rng.normal(size=(2, NUM))), SHORT)
+    assert found.unseen and not found.converged
+    assert found.fitted == found.halved == float(found.gaussian.value)
+    assert not measured(*rng.normal(size=(2, NUM)), SHORT).unseen
 
 
 @pytest.mark.slow

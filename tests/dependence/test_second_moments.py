@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 import entropax as ex
+from entropax.dependence._gaussian import excess_kurtosis
+from entropax.dependence._variables import Variables
 
 
 def test_unbiased_at_few_samples():
@@ -20,6 +22,18 @@ def test_unbiased_at_few_samples():
         plain.append(0.5 * (dets[0] + dets[1] - dets[2]))
     assert abs(np.mean(found) - law.mutual_information) < 4 * np.std(found) / np.sqrt(len(found))
     assert np.mean(plain) - law.mutual_information > 0.3
+
+
+def test_kurtosis_in_standard_errors():
+    r"""Of independent uniform columns, whose fourth moments are 9/5: $d(d - 1) + \tfrac95 d$ where a Gaussian has
+    $d(d + 2)$."""
+    rng, num = np.random.default_rng(0), 2_000
+    for dim in (2, 20, 200):
+        kurtosis = lambda values: excess_kurtosis(Variables(values, (1, dim - 1)))
+        assert abs(kurtosis(rng.normal(size=(num, dim)) @ rng.normal(size=(dim, dim)))) < 4
+        if dim < 200:
+            expected = -1.2 * dim / np.sqrt(8 * dim * (dim + 2) / num)
+            assert kurtosis(rng.uniform(size=(num, dim))) == pytest.approx(expected, rel=0.15)
 
 
 def test_the_error_bar_is_that_of_a_correlation():

@@ -37,6 +37,7 @@ class Dependence:
         so that `estimate` is $2\,\mathrm{fitted} - \mathrm{halved}$.
     - `p_value`: of no dependence at all, by derangements; `None` where it has no such null.
     - `sides`: the estimates by either variable's prediction from the other, where there are two.
+    - `unseen`: whether the samples are not Gaussian, by their kurtosis, and yet too few for a network to see how.
 
     **Raises:** `FloatingPointError` where the estimate is not finite.
 
@@ -50,6 +51,7 @@ class Dependence:
     halved: float
     p_value: float | None = None
     sides: tuple[float, ...] | None = None
+    unseen: bool = False
 
     def __post_init__(self):
         if not math.isfinite(self.value) or not math.isfinite(self.stderr):
@@ -84,8 +86,9 @@ class Dependence:
 
     @property
     def converged(self) -> bool:
-        """Whether the fits' error is no more than that of finite data, or a twentieth of the value."""
-        return self.stderr_fit <= max(float(self.estimate.stderr), 0.05 * abs(self.value))
+        """Whether the fits' error is no more than that of finite data, or a twentieth of the value, and nothing is
+        known to be unseen."""
+        return not self.unseen and self.stderr_fit <= max(float(self.estimate.stderr), 0.05 * abs(self.value))
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """The two-sided confidence interval at `level`, by the normal approximation.
@@ -113,8 +116,15 @@ def warn_few(num: int, name: str) -> None:
 
 
 def warn_unconverged(dependence: Dependence, name: str) -> None:
-    """Warns where the estimate still moves with the number of samples."""
-    if not dependence.converged:
+    """Warns where the estimate still moves with the number of samples, or would with more of them."""
+    if dependence.unseen:
+        warnings.warn(
+            f"The samples are not those of a Gaussian copula, and too few for a network to see how: {name} is that of "
+            "second moments, and so is its error bar. More samples, or fewer columns, would tell.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    elif not dependence.converged:
         warnings.warn(
             f"{name} still moves with the number of samples: {dependence.halved:.3g} nats by half of them, "
             f"{dependence.fitted:.3g} by all, {dependence.value:.3g} extrapolated. More samples would tell.",

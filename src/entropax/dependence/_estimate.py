@@ -10,11 +10,15 @@ from jaxtyping import Int, PRNGKeyArray
 from ..integral import Estimate, standard_error
 from ._cross_fitting import CrossFitting, departures
 from ._dependence import Dependence, warn_few, warn_unconverged
-from ._gaussian import gaussian_part
+from ._gaussian import excess_kurtosis, gaussian_part
 from ._null import p_value
 from ._resolution import check_neighbours
 from ._terms import Term
 from ._variables import Variables
+
+
+# Of Gaussian copulas the kurtosis stays within two or three standard errors.
+_NOT_GAUSSIAN = 5.0
 
 
 def estimate(
@@ -79,6 +83,8 @@ def estimate(
         float(gaussian.value) + float(half.mean()),
         p_value(found.folds, variables, shuffled, null_key) if shuffled else None,
         tuple(by_side.tolist()) if len(sides) > 1 else None,
+        # All folds choose alike.
+        not any(found.folds[0].networks) and abs(excess_kurtosis(variables)) > _NOT_GAUSSIAN,
     )
     warn_unconverged(dependence, name)
     return dependence

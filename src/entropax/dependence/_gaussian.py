@@ -89,6 +89,26 @@ def gaussian_part(variables: Variables, terms: Sequence[Term], names: Sequence[s
     )
 
 
+def excess_kurtosis(variables: Variables) -> float:
+    r"""How far samples are from any Gaussian's, by Mardia's kurtosis $\tfrac1N\sum_i(v_i^\top S^{-1}v_i)^2$ of all
+    columns together, in standard errors. Directions with less variance than one over $N$ are left out: there the
+    steps of ranks are seen.
+
+    ??? cite "Source"
+        Mardia, Applications of some measures of multivariate skewness and kurtosis (1974).
+    """
+    values = variables.values - variables.values.mean(0)
+    num = len(values)
+    variances, basis = np.linalg.eigh(values.T @ values / num)
+    kept = variances > 1 / num
+    squares = ((values @ basis[:, kept]) ** 2 / variances[kept]).sum(1) ** 2
+    dim = kept.sum()
+    expected = dim * (dim + 2) * (num - 1) / (num + 1)
+    spread = 8 * dim * (dim + 2) * (num - 3) * (num - dim - 1) * (num - dim + 1)
+    spread /= (num + 1) ** 2 * (num + 3) * (num + 5)
+    return float((squares.mean() - expected) / spread**0.5)
+
+
 def _plain(values: Real[ArrayLike, "..."], name: str) -> Float64[np.ndarray, "num dim"]:
     values = np.asarray(values, np.float64)
     if values.ndim != 2 or not np.isfinite(values).all():
