@@ -2,19 +2,19 @@
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, TypeVar
 
 import equinox as eqx
 import jax
 from jaxtyping import PyTree
 
 
-_UNTRAINED = "untrained"
+_MARK = "untrained"
 
+_Value = TypeVar("_Value")
 
-def untrained() -> Any:
-    """Marks a field of an [`equinox.Module`][]: no gradient, no weight decay and no average touches what is in it."""
-    return eqx.field(metadata={_UNTRAINED: True})
+# The type of such a field: no gradient, no weight decay and no average touches what is in it.
+Untrained = Annotated[_Value, _MARK]
 
 
 def is_trained(tree: PyTree) -> PyTree[bool]:
@@ -31,7 +31,7 @@ def _marked(tree: PyTree) -> Iterator[PyTree]:
         return
     for field in dataclasses.fields(tree):
         value = getattr(tree, field.name)
-        if field.metadata.get(_UNTRAINED):
+        if _MARK in getattr(field.type, "__metadata__", ()):
             yield value
         else:
             yield from _marked(value)

@@ -151,10 +151,10 @@ def test_what_no_network_sees_is_told_by_the_kurtosis(monkeypatch):
     scale = np.exp(rng.normal(size=NUM))
     monkeypatch.setattr("entropax.dependence._estimate.departures", _nothing_found)
     with pytest.warns(dependence.ConvergenceWarning, match="too few for a network to see how"):
-        found = measured(*(scale * rng.normal(size=(2, NUM))), SHORT)
+        found = measured(scale * rng.normal(size=NUM), scale * rng.normal(size=NUM), SHORT)
     assert found.unseen and not found.converged
     assert found.fitted == found.halved == float(found.gaussian.value)
-    assert not measured(*rng.normal(size=(2, NUM)), SHORT).unseen
+    assert not measured(rng.normal(size=NUM), rng.normal(size=NUM), SHORT).unseen
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 import functools
 from collections.abc import Callable
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +55,9 @@ def parts(free: int) -> tuple[Callable[[Array], Array], Callable[[Array], Array]
     return (lambda leaf: leaf[:free]), (lambda leaf: leaf[free:])
 
 
-def dropping(denoiser: AbstractDenoiser, mask: PRNGKeyArray | None) -> AbstractDenoiser:
+_Denoiser = TypeVar("_Denoiser", bound=AbstractDenoiser)
+
+
+def dropping(denoiser: _Denoiser, mask: PRNGKeyArray | None) -> _Denoiser:
     """The denoiser with dropout where there is a mask."""
     return denoiser if mask is None else with_dropout(denoiser, mask)

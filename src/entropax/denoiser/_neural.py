@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from .._untrained import untrained
+from .._untrained import Untrained
 from ..nn import AbstractConditionalNetwork
 from ._base import AbstractDenoiser, noise, signal, Zero
 from ._gaussian import ConditionalGaussian, Equilibrium, Gaussian
@@ -36,9 +36,9 @@ class Neural(AbstractDenoiser):
     """
 
     net: Callable
-    baseline: AbstractDenoiser = untrained()
+    baseline: Untrained[AbstractDenoiser]
     scale: Callable[[Array], Array]
-    normalise: Callable[[Array, Array], Array] = untrained()
+    normalise: Untrained[Callable[[Array, Array], Array]]
     trained_range: tuple[float, float] = eqx.field(static=True)
 
     @property

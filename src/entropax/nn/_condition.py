@@ -9,7 +9,7 @@ import numpy as np
 from equinox import AbstractVar
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
 
-from .._untrained import untrained
+from .._untrained import Untrained
 
 
 # The least variance that is still whitened, as a share of the largest.
@@ -72,8 +72,8 @@ class VectorCondition(AbstractCondition):
 
     linear: eqx.nn.Linear
     null: Float[Array, " width"]
-    mean: Float[Array, " dim_y"] = untrained()
-    whiten: Float[Array, "dim_y dim_y"] = untrained()
+    mean: Untrained[Float[Array, " dim_y"]]
+    whiten: Untrained[Float[Array, "dim_y dim_y"]]
     width: int = eqx.field(static=True)
 
     def __init__(self, y: Float[ArrayLike, "batch dim_y"], width: int, *, key: PRNGKeyArray):

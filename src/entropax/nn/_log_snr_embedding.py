@@ -9,7 +9,7 @@ import numpy as np
 from equinox import AbstractVar
 from jaxtyping import Array, Float, Float32, PRNGKeyArray
 
-from .._untrained import untrained
+from .._untrained import Untrained
 from ._linear import affine
 from ._mlp import log_snr_features
 
@@ -74,7 +74,7 @@ class StepEmbedding(AbstractLogSNREmbedding):
     **Raises:** `ValueError` where `log_snrs` are fewer than two or do not decrease.
     """
 
-    log_snrs: Float32[Array, " steps"] = untrained()
+    log_snrs: Untrained[Float32[Array, " steps"]]
     first: eqx.nn.Linear
     second: eqx.nn.Linear
     width: int = eqx.field(static=True)
