@@ -21,9 +21,9 @@ Each estimate has a file of its own, and a run that was killed goes on with the 
 The error of a ratio is propagated as if both estimates were of samples of their own, which overstates it for the first
 two tests.
 
-On two cores an estimate takes one to two minutes, all 30 of them 40 to 60. Expected: a baseline that rises to 1; of MNIST
-ratios within 2 % of 1, and of 2 within the error bar; of digits, which are too few for so many columns, 0.88 to 0.98 for
-1, and 3 for 2.
+On two cores an estimate takes one to two minutes, all 30 of them 40 to 60. Expected: a baseline that rises to 1; of
+MNIST ratios within 2 % of 1, and of 2 within the error bar; of digits, which are too few for so many columns, 0.88 to
+0.98 for 1, and 3 for 2.
 """
 
 import dataclasses

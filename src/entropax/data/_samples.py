@@ -93,8 +93,8 @@ def check_samples(
     """
     rows = _check_table(x, names[0], minimum)
     x = _check_continuous(rows, names[0])
-    y, y_classes = _check_condition(y, names[1], rows, names[0], minimum, y_kind)
-    c, c_classes = _check_condition(c, names[2], rows, names[0], minimum, c_kind)
+    y, y_classes = _check_condition(y, names[1], len(x), names[0], minimum, y_kind)
+    c, c_classes = _check_condition(c, names[2], len(x), names[0], minimum, c_kind)
     if y is not None and y_classes is None:
         message = _dependence(x, y)
         if message is not None:
@@ -185,15 +185,15 @@ def _check_continuous(table: np.ndarray, name: str) -> np.ndarray:
     return table.astype(np.float64)
 
 
-def _check_condition(value, name: str, first: np.ndarray, first_name: str, minimum: int, kind: Kind):
+def _check_condition(value, name: str, num: int, first: str, minimum: int, kind: Kind):
     """A condition as numbers and no classes, or as labels and their classes."""
     if kind not in get_args(Kind):
         raise ValueError(f"`{name}_kind` must be one of {get_args(Kind)}; got {kind!r}.")
     if value is None:
         return None, None
     table = _check_table(value, name, minimum)
-    if (num := len(first)) != len(table):
-        raise ValueError(_lengths(name, len(table), first_name, num))
+    if len(table) != num:
+        raise ValueError(_lengths(name, len(table), first, num))
     floating = table.dtype.kind not in "biuSU"
     if kind == "continuous" or (kind == "auto" and floating):
         continuous = _check_continuous(table, name)

@@ -113,19 +113,7 @@ def total_correlation(
     ??? cite "Source"
         Watanabe, Information theoretical analysis of multivariate correlation (1960).
     """
-    variables, order, key = _columns(x, key)
-    num = len(variables.dims)
-    return estimate(
-        variables,
-        [terms.total_correlation_terms(num)],
-        order,
-        name="TC(X)",
-        names=("x",),
-        noisy=range(num),
-        shuffled=range(1, num),
-        fitting=fitting,
-        key=key,
-    )
+    return _of_columns(x, terms.total_correlation_terms, "TC(X)", fitting, key, has_null=True)
 
 
 def dual_total_correlation(
@@ -140,19 +128,7 @@ def dual_total_correlation(
     ??? cite "Source"
         Han, Nonnegative entropy measures of multivariate symmetric correlations (1978).
     """
-    variables, order, key = _columns(x, key)
-    num = len(variables.dims)
-    return estimate(
-        variables,
-        [terms.dual_total_correlation_terms(num)],
-        order,
-        name="DTC(X)",
-        names=("x",),
-        noisy=range(num),
-        shuffled=(),
-        fitting=fitting,
-        key=key,
-    )
+    return _of_columns(x, terms.dual_total_correlation_terms, "DTC(X)", fitting, key)
 
 
 def o_information(
@@ -168,19 +144,7 @@ def o_information(
         Rosas et al., Quantifying high-order interdependencies via multivariate extensions of the mutual information
         (2019).
     """
-    variables, order, key = _columns(x, key)
-    num = len(variables.dims)
-    return estimate(
-        variables,
-        [terms.o_information_terms(num)],
-        order,
-        name="Ω(X)",
-        names=("x",),
-        noisy=range(num),
-        shuffled=(),
-        fitting=fitting,
-        key=key,
-    )
+    return _of_columns(x, terms.o_information_terms, "Ω(X)", fitting, key)
 
 
 def interaction_information(
@@ -214,10 +178,22 @@ def interaction_information(
     )
 
 
-def _columns(x, key):
+def _of_columns(x, terms_of, name, fitting, key, *, has_null=False):
+    """A quantity of the columns of one table, each a variable; a null is of all of them independent."""
     sample_key, key = jr.split(key)
     x = np.asarray(x)
     if x.ndim != 2 or x.shape[1] < 2:
         raise ValueError(f"`x` must have shape (num, dim) with two columns or more; got {x.shape}.")
     variables, order, _ = of_tables(sample_key, x=x)
-    return Variables(variables.values, (1,) * x.shape[1]), order, key
+    num = x.shape[1]
+    return estimate(
+        Variables(variables.values, (1,) * num),
+        [terms_of(num)],
+        order,
+        name=name,
+        names=("x",),
+        noisy=range(num),
+        shuffled=range(1, num) if has_null else (),
+        fitting=fitting,
+        key=key,
+    )

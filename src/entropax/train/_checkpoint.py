@@ -60,8 +60,8 @@ class Checkpoints:
         - `metadata`: anything that JSON can hold.
 
         **Raises:** `ValueError` where the step is negative, JSON cannot hold the metadata, or the folder holds
-        something else than checkpoints of this identity; `OSError`
-        where writing fails, for want of space above all: the checkpoints before this one stay as they were.
+        something else than checkpoints of this identity; `OSError` where writing fails, for want of space above all:
+        the checkpoints before this one stay as they were.
         """
         if step < 0:
             raise ValueError(f"`step` must not be negative; got {step}.")

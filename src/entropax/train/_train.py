@@ -132,7 +132,7 @@ def train(
         raise ValueError(f"`batch_size` / `accumulate`, {parts}, must divide by the {mesh.size} devices of the mesh.")
     static, data, held_out = replicate((static, (x, y), held_out), mesh)
     fixed = Fixed(static, data, held_out, key, settings, transform, mesh, placement)
-    first, state = _begun(params, settings, dtype, checkpoints, lambda tree: placement(tree, mesh))
+    first, state = _begun(params, settings, dtype, checkpoints, placement, mesh)
     held = gather(state.held_out)[:first]
 
     clock = Clock()
@@ -174,14 +174,20 @@ def train(
 _QUIET = ("learning_rate", "seconds")
 
 
-def _begun(params, settings, dtype, checkpoints: Checkpoints | None, place: Callable) -> tuple[int, State]:
+@eqx.filter_jit
+def _first(params, settings, dtype, placement, mesh) -> State:
+    # Buffers are donated to the first chunk: none of them may be the caller's own.
+    return placement(jax.tree.map(jnp.copy, start(params, settings, dtype)), mesh)
+
+
+def _begun(params, settings, dtype, checkpoints: Checkpoints | None, placement, mesh) -> tuple[int, State]:
     """The chunk to begin with, or to go on with, and the state that it begins with."""
-    begin = lambda params: start(params, settings, dtype)
     chunk, found = 0, None
     if checkpoints is not None:
         # On the host, whatever devices it will lie on.
         on_host = lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
-        found = checkpoints.restore(jax.tree.map(on_host, jax.eval_shape(begin, params)))
+        shapes = jax.eval_shape(lambda params: start(params, settings, dtype), params)
+        found = checkpoints.restore(jax.tree.map(on_host, shapes))
         chunk = 0 if found is None else found[0]
         if not agreed(chunk):
             raise ValueError(
@@ -190,9 +196,8 @@ def _begun(params, settings, dtype, checkpoints: Checkpoints | None, place: Call
             )
     if found is not None:
         # Leaf by leaf, as the whole may be more than one device holds.
-        return chunk, jax.tree.map(lambda leaf: place(jnp.array(leaf)), found[1])
-    # Buffers are donated to the first chunk: none of them may be the caller's own.
-    return 0, eqx.filter_jit(lambda params: place(jax.tree.map(jnp.copy, begin(params))))(params)
+        return chunk, jax.tree.map(lambda leaf: placement(jnp.array(leaf), mesh), found[1])
+    return 0, _first(params, settings, dtype, placement, mesh)
 
 
 def _since_best(held: Float[np.ndarray, "chunks averages"]) -> int:

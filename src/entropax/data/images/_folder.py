@@ -1,3 +1,4 @@
+import io
 import pathlib
 from typing import get_args, Literal
 
@@ -106,14 +107,15 @@ def _read(
     operations = imported("PIL.ImageOps", "`folder`", "pillow")
     name = _within(file, path)
     try:
-        with pillow.open(file, formats=("PNG", "JPEG")) as opened:
+        content = file.read_bytes()
+        with pillow.open(io.BytesIO(content), formats=("PNG", "JPEG")) as opened:
             image = operations.exif_transpose(opened)
     # The decoders raise a dozen kinds of exceptions.
     except Exception as error:
         raise ValueError(f"{name} is damaged, or no PNG or JPEG image: {error}") from error
     if image.mode not in _MODES:
         raise ValueError(f"{name} must have 8 bits a channel, grey or colour; got Pillow's mode {image.mode!r}.")
-    if (bits := png_bits(file.read_bytes())) > 8:
+    if (bits := png_bits(content)) > 8:
         raise ValueError(f"{name} must have 8 bits a channel; it has {bits}.")
     if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
         raise ValueError(f"{name} is transparent in places: put it on a background first.")
