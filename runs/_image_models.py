@@ -22,6 +22,9 @@ CLASSES = 10
 # pixel is known by itself, and the histogram takes over.
 _LEAST_LOG_SNR = -9.0
 
+# What early stopping looks at: often, and with the same noise each time.
+_MOST_HELD_OUT = 250
+
 # What the histogram takes: from noise without data to noise of 4e-6.
 _WIDEST = (-16.0, 24.0)
 
@@ -71,7 +74,7 @@ def load(data: DataName) -> Split:
         cut = 4 * len(every) // 5
         learn, test = every[order[:cut]], every[order[cut:]]
     order = np.random.default_rng(1).permutation(len(learn))
-    kept = len(learn) // 10
+    kept = min(_MOST_HELD_OUT, len(learn) // 10)
     return Split(learn[order[kept:]], learn[order[:kept]], test)
 
 

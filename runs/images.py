@@ -58,13 +58,13 @@ class Config:
 
 
 _SMOKE = models.Budget(steps=20, batch_size=32)
-_MNIST5K = models.Budget(steps=4_000, batch_size=64, shift=1)
+_MNIST5K = models.Budget(steps=1_600, batch_size=64, shift=1)
 _PAPER = models.Budget(steps=100_000, batch_size=512, learning_rate=1e-3, averages=(0.999, 0.9999))
 PRESETS = {
     "smoke": Config(budget=_SMOKE, images=64, classified=32, nodes=8, snapshots=1, legible=2, flows=2, grid=1),
     "default": Config(),
     "cpu": Config(
-        data="mnist5k", budget=_MNIST5K, images=500, classified=200, nodes=32, snapshots=4, legible=6, flows=8
+        data="mnist5k", budget=_MNIST5K, images=500, classified=120, nodes=32, snapshots=4, legible=6, flows=8
     ),
     "paper": Config(data="mnist", budget=_PAPER, images=10_000, classified=2_000, snapshots=20, legible=16, flows=256),
 }

@@ -369,9 +369,9 @@ def test_bad_samples_are_refused(getkey):
     with pytest.raises(ValueError, match=r"`averages` must be decays, .* got \(1.0,\)"):
         ex.Settings(averages=(1.0,))
     train = ft.partial(small, settings=ex.Settings(steps=2, chunk=1, batch_size=4))
-    with pytest.raises(ValueError, match=r"`y` must hold a condition for each of 20 samples; got shape \(10, 2\)"):
+    with pytest.raises(ValueError, match=r"`y` must hold as many samples as `x`, 20; got shape \(10, 2\)"):
         train(((x, y[:10]), (x, y)))
-    with pytest.raises(ValueError, match=r"`held_out` must hold a condition for each of 20"):
+    with pytest.raises(ValueError, match=r"`held_out\[1\]` must hold as many samples as `held_out\[0\]`, 20"):
         train(((x, y), (x, y[:10])))
     net = ex.nn.MLP(3, ex.nn.LabelCondition(2, 8, key=getkey()), (-9.0, 9.0), key=getkey())
     labels = np.arange(20) % 3

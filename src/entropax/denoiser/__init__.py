@@ -33,7 +33,7 @@ from ._guided import (
 )
 from ._histogram import Histogram as Histogram
 from ._inputs import FourierFeatures as FourierFeatures, Standardising as Standardising, Whitening as Whitening
-from ._labels import check_labels as check_labels
+from ._labels import check_conditions as check_conditions, check_labels as check_labels
 from ._mixed import dropping as dropping, mixed_predictions as mixed_predictions
 from ._mixture import Empirical as Empirical, GaussianMixture as GaussianMixture
 from ._neural import (

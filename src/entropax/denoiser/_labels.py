@@ -2,10 +2,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
 from ..nn import LabelCondition
 from ._base import AbstractDenoiser
+
+
+def check_conditions(x: Array, y: PyTree | None, names: tuple[str, str] = ("x", "y")) -> None:
+    """Refuses conditions that are not one for each sample.
+
+    **Arguments:**
+
+    - `x`, `y`: the samples, and a pytree of conditions with the same leading axis.
+    - `names`: what errors call them.
+
+    **Raises:** `ValueError` where their lengths differ.
+    """
+    for leaf in jax.tree.leaves(y):
+        if leaf.shape[:1] != x.shape[:1]:
+            raise ValueError(
+                f"`{names[1]}` must hold as many samples as `{names[0]}`, {x.shape[0]}; got shape {leaf.shape}."
+            )
 
 
 def check_labels(denoiser: AbstractDenoiser, y: PyTree | None, name: str) -> None:

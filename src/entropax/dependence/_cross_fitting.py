@@ -121,8 +121,8 @@ def departures(
     held = fitting.held_out(order)
     if num - len(held[0]) < dim + 2:
         raise ValueError(
-            f"With a fold of {len(held[0])} held out there must be more samples than columns, {dim + 2} or more; got "
-            f"{num - len(held[0])}. Give more samples, or fewer columns."
+            f"`folds`, {fitting.folds}, leave {num - len(held[0])} of {num} samples to fit {dim} columns to, where "
+            f"{dim + 2} or more are wanted. Give more samples, fewer columns, or more folds."
         )
     splits: list[list[Split]] = [[], []]
     devices = _devices()

@@ -10,7 +10,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, Inexact, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
-from ..denoiser import AbstractDenoiser, diffuse, Grid, noise, signal
+from ..denoiser import AbstractDenoiser, check_conditions, diffuse, Grid, noise, signal
 from ..integral import Estimate, mean_of
 from ..integral._integrands import check_prediction
 
@@ -193,9 +193,7 @@ def _bound(denoiser, decoder, log_snr, x, y, key, rows):
 def _check_samples(x, y) -> None:
     if x.ndim < 1 or x.shape[0] == 0:
         raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {x.shape}.")
-    for leaf in jax.tree.leaves(y):
-        if leaf.shape[:1] != x.shape[:1]:
-            raise ValueError(f"`y` must hold as many samples as `x`, {x.shape[0]}; got shape {leaf.shape}.")
+    check_conditions(x, y)
     if isinstance(x, Tracer):
         return
     finite = np.isfinite(np.asarray(x))

@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
-from ..denoiser import AbstractDenoiser, diffuse
+from ..denoiser import AbstractDenoiser, check_conditions, diffuse
 from ..parallel import leads, own, replicate, shard
 from ._estimate import Estimate, Profile, standard_error
 from ._integrands import AbstractIntegrand, check_prediction, PerCoordinate
@@ -178,9 +178,7 @@ def fit_density(profile: Profile, floor: float = 0.1) -> Piecewise:
 def _check_samples(x, y) -> int:
     if x.ndim < 1 or x.shape[0] == 0:
         raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {x.shape}.")
-    for leaf in jax.tree.leaves(y):
-        if leaf.shape[:1] != x.shape[:1]:
-            raise ValueError(f"`y` must hold as many samples as `x`, {x.shape[0]}; got shape {leaf.shape}.")
+    check_conditions(x, y)
     return x.shape[0]
 
 

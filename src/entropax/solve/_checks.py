@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
-from ..denoiser import AbstractDenoiser, check_labels
+from ..denoiser import AbstractDenoiser, check_conditions, check_labels
 
 
 def check_denoiser(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
@@ -57,9 +57,7 @@ def check_control(control: Callable, x: Float[Array, " batch *shape"], y: PyTree
 
 def check_samples(x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
     """Refuses samples that are not finite, and conditions that are not one for each."""
-    for leaf in jax.tree.leaves(y):
-        if leaf.shape[:1] != x.shape[:1]:
-            raise ValueError(f"`y` must hold as many samples as `x`, {x.shape[0]}; got shape {leaf.shape}.")
+    check_conditions(x, y)
     finite = jnp.all(jnp.isfinite(x))
     if not isinstance(finite, Tracer) and not finite:
         raise ValueError("`x` must be finite; it holds NaN or infinite entries.")

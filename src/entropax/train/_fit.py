@@ -7,7 +7,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..denoiser import entropy_matching, Neural, Parameterisation, Whitening
+from ..denoiser import check_conditions, entropy_matching, Neural, Parameterisation, Whitening
 from ..nn import LabelCondition, MLP, NoCondition, VectorCondition
 from ._checkpoint import Checkpoints
 from ._settings import Settings
@@ -198,8 +198,7 @@ def fit_with_history(
 def _check(x, y, held_out):
     if x.ndim != 2 or x.shape[0] < 2:
         raise ValueError(f"`x` must have shape (batch, dim) with at least two samples; got {x.shape}.")
-    if y is not None and y.shape[:1] != x.shape[:1]:
-        raise ValueError(f"`y` must hold as many samples as `x`, {x.shape[0]}; got shape {y.shape}.")
+    check_conditions(x, y)
     if not 0 < held_out < 1:
         raise ValueError(f"`held_out` must be a share between 0 and 1; got {held_out}.")
     for name, array in (("x", x), ("y", y)):

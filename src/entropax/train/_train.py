@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 from tqdm import tqdm
 
 from .._untrained import is_trained
-from ..denoiser import AbstractDenoiser, check_labels
+from ..denoiser import AbstractDenoiser, check_conditions, check_labels
 from ..parallel import agreed, gather, leads, replicate
 from ._checkpoint import Checkpoints
 from ._log import Clock, Logger, tell
@@ -123,8 +123,9 @@ def train(
     belong to this training, or a batch that does not divide over the mesh; `OSError` where a checkpoint cannot be
     written.
     """
-    for name, (samples, conditions) in (("y", (x, y)), ("held_out", held_out)):
-        _check_conditions(denoiser, samples, conditions, name)
+    for names, samples in ((("x", "y"), (x, y)), (("held_out[0]", "held_out[1]"), held_out)):
+        check_conditions(*samples, names)
+        check_labels(denoiser, samples[1], names[1])
     params, static = eqx.partition(denoiser, is_trained(denoiser))
     dtype = jax.eval_shape(transform, key, x[:1]).dtype
     parts = settings.batch_size // settings.accumulate
@@ -203,15 +204,6 @@ def _begun(params, settings, dtype, checkpoints: Checkpoints | None, placement, 
 def _since_best(held: Float[np.ndarray, "chunks averages"]) -> int:
     """How many chunks there were since the one with the least held-out loss."""
     return len(held) - 1 - int(held.min(1).argmin()) if len(held) else 0
-
-
-def _check_conditions(denoiser: AbstractDenoiser, x: Array, y: PyTree | None, name: str) -> None:
-    for leaf in jax.tree.leaves(y):
-        if leaf.shape[:1] != x.shape[:1]:
-            raise ValueError(
-                f"`{name}` must hold a condition for each of {x.shape[0]} samples; got shape {leaf.shape}."
-            )
-    check_labels(denoiser, y, name)
 
 
 def _rate(settings: Settings, step: int) -> float:
