@@ -48,7 +48,7 @@ def _entropies(rates, left, estimates, arrays) -> None:
         _, stderr = in_time(arrays["log_snr"], arrays[f"{name}_stderr"])
         rates.fill_between(s, s * (rate - 2 * stderr), s * (rate + 2 * stderr), color=colour, alpha=0.25, lw=0)
         rates.plot(s, s * rate, style, color=colour, lw=1.3)
-        left.plot(s, _from(s, rate), style, color=colour, lw=1.3, label=f"{label} {number(estimates[name])}")
+        _left(left, s, rate, stderr, style, color=colour, lw=1.3, label=f"{label} {number(estimates[name])}")
     rates.set_ylabel(r"rate  $s\,\mathrm{d}S/\mathrm{d}s$  [nats]")
     left.set_ylabel(r"from $s_\mathrm{min} = s$ on  [nats]")
     left.legend(fontsize=7)
@@ -57,7 +57,9 @@ def _entropies(rates, left, estimates, arrays) -> None:
 def _information(axis, metrics, arrays) -> None:
     for name, colour, label in (("orthogonal", ORANGE, "orthogonal"), ("loss_gap", GREEN, "loss gap")):
         s, rate = in_time(arrays["log_snr"], arrays[name])
-        axis.plot(s, _from(s, rate), color=colour, lw=1.2, label=f"$s_{{\\mathrm{{min}}}} = s$, {label}")
+        _, stderr = in_time(arrays["log_snr"], arrays[f"{name}_stderr"])
+        _left(axis, s, rate, stderr, "-", color=colour, lw=1.2, label=f"$s_{{\\mathrm{{min}}}} = s$, {label}")
+    _bound(axis, metrics, s[0], below=True)
     # A time for each noise level, whatever the rate.
     levels = arrays["legible_log_snr"]
     s, _ = in_time(levels, np.ones_like(levels))
@@ -66,8 +68,10 @@ def _information(axis, metrics, arrays) -> None:
     half, _ = in_time(np.array([metrics["half_point_log_snr"]]), np.ones(1))
     if half.size:
         axis.axvline(half[0], color=BLUE, lw=0.8, ls=":")
-        axis.annotate("half", (half[0], 0), (3, 2), textcoords="offset points", color=BLUE, fontsize=7)
-    _bound(axis, metrics, s.min())
+        axis.annotate(
+            "half", (half[0], 1), (3, -8), xycoords=axis.get_xaxis_transform(), textcoords="offset points",
+            color=BLUE, fontsize=7,
+        )  # fmt: skip
     axis.set_ylabel(r"$I$  [nats]")
     axis.legend(fontsize=7)
 
@@ -86,9 +90,19 @@ def _along_training(axis, metrics, trace) -> None:
     axis.legend(loc="upper left", fontsize=7)
 
 
-def _bound(axis, metrics, at) -> None:
+def _bound(axis, metrics, at, below: bool = False) -> None:
     axis.axhline(metrics["label_entropy"], color=GREY, lw=1)
-    axis.annotate("$H(Y)$", (at, metrics["label_entropy"]), (0, 3), textcoords="offset points", color=GREY, fontsize=7)
+    place = (0, -9 if below else 3)
+    axis.annotate("$H(Y)$", (at, metrics["label_entropy"]), place, textcoords="offset points", color=GREY, fontsize=7)
+
+
+def _left(axis, s, rate, stderr, style, *, color, **line) -> None:
+    """The integral from each time to the last, with two standard errors, of cells that have noise of their own."""
+    found = _from(s, rate)
+    widths = np.gradient(np.log(s))
+    error = np.sqrt(np.cumsum(((widths * s * stderr) ** 2)[::-1])[::-1])
+    axis.fill_between(s, found - 2 * error, found + 2 * error, color=color, alpha=0.2, lw=0)
+    axis.plot(s, found, style, color=color, **line)
 
 
 def _from(s, rate):

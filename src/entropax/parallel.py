@@ -61,7 +61,9 @@ def shard(tree: PyTree, mesh: Mesh | None) -> PyTree:
         return tree
     for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_array)):
         if leaf.ndim == 0 or leaf.shape[0] % mesh.size:
-            raise ValueError(f"A leading axis must divide by the {mesh.size} devices of the mesh; got {leaf.shape}.")
+            raise ValueError(
+                f"`mesh` has {mesh.size} devices, by which the number of samples must divide; got shape {leaf.shape}."
+            )
     return eqx.filter_shard(tree, NamedSharding(mesh, PartitionSpec(_BATCH)))
 
 

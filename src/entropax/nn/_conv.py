@@ -66,8 +66,8 @@ def _channels_last(stride, padding, image, weight):
 
 
 # A convolution of images, channels last, by filters, outputs last, whose transposes are convolutions of that kind as
-# well. As a primitive it meets a transpose after a `vmap`, so that the gradient for filters that all images share is one
-# convolution too.
+# well. As a primitive it is transposed after it was batched, so that the gradient for filters that all images share is
+# one convolution too.
 _conv_p = Primitive("conv2d_channels_last")
 
 
