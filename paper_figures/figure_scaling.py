@@ -1,10 +1,11 @@
 """Digits: what a network stores, by the number of its training images. `just figure scaling`
 
 After "Neural entropy", whose claim is that S_NN grows as log N. Points are the mean over seeds (of images and of
-weights), bands two standard errors of it, lines the fits of the run; images of the measurement are the same for all.
-Left, of the networks that images held out have stopped: what they store, its share of pixels together, the rest, and
-what it is worth to them. Middle, S_NN of these and of the networks at the end of their training, on images new to them
-and on their own. Right, I(X;Y) beside ln 10.
+weights), bands two standard errors of it; images of the measurement are the same for all. Left, of the networks that
+images held out have stopped: what they store, its share of pixels together, that of pixels one by one, and what it is
+worth to them, with straight lines by the run. Middle, S_NN of these and of the networks at the end of their training,
+which have learnt their images by heart and follow no line, on images new to them and on their own. Right, I(X;Y) beside
+ln 10.
 """
 
 import matplotlib.pyplot as plt
@@ -19,7 +20,7 @@ from runs._record import execute
 _SHARES = (
     ("neural_entropy", r"$S_\mathrm{NN}$", BLUE),
     ("total_correlation", "of pixels together", ORANGE),
-    ("remainder", "the rest", GREEN),
+    ("remainder", "of pixels one by one", GREEN),
     ("held_out", r"bound on $S_\mathrm{tot}$ by its loss", GREY),
 )
 _LEARNT = (
@@ -31,16 +32,18 @@ _LEARNT = (
 
 
 def draw(axis, metrics, arrays, stage: str, name: str, label: str, colour: str) -> None:
-    """One quantity with its band, and the line that was fitted to it."""
+    """One quantity with its band, and the line that was fitted to it where training was stopped in time."""
     values = arrays["values"][:, scaling.STAGES.index(stage), scaling.QUANTITIES.index(name)]
     counts = np.unique(arrays["counts"])
     groups = [values[arrays["counts"] == count] for count in counts]
     mean = np.array([group.mean() for group in groups])
     error = np.array([group.std(ddof=1) / np.sqrt(len(group)) if len(group) > 1 else 0.0 for group in groups])
-    fit = metrics[stage][name]["slope"]
-    text = f"{label}: {fit['value']:.2f} ± {fit['stderr']:.2f}"
     axis.fill_between(counts, mean - 2 * error, mean + 2 * error, color=colour, alpha=0.25, lw=0)
-    axis.plot(counts, mean, "o", ms=4, color=colour, label=text)
+    if stage == "last":
+        axis.plot(counts, mean, "o:", ms=4, lw=0.9, color=colour, label=label)
+        return
+    fit = metrics[stage][name]["slope"]
+    axis.plot(counts, mean, "o", ms=4, color=colour, label=f"{label}: {fit['value']:.2f} ± {fit['stderr']:.2f}")
     logs = np.log(arrays["counts"])
     axis.plot(counts, values.mean() + fit["value"] * (np.log(counts) - logs.mean()), color=colour, lw=0.9)
 
@@ -57,6 +60,7 @@ def main(chosen: str) -> None:
         draw(information, metrics, arrays, stage, "information", stage, colour)
     information.axhline(np.log(10), color=GREY, lw=1)
     information.annotate("ln 10", (arrays["counts"].min(), np.log(10)), (0, 3), textcoords="offset points", color=GREY)
+    learnt.set_yscale("log")
     counts = np.unique(arrays["counts"])
     for axis, title in ((shares, "nats"), (learnt, r"$S_\mathrm{NN}$  [nats]"), (information, "$I(X;Y)$  [nats]")):
         axis.set_xscale("log")
