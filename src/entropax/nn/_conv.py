@@ -21,7 +21,7 @@ class Conv2d(eqx.Module):
     - `inputs`, `outputs`: the channels.
     - `size`: of the filters, along both axes.
     - `stride`: how many pixels they move by.
-    - `padding`: zeros before and after the pixels, along both axes; fewer than `size`.
+    - `padding`: zeros before and after the pixels, along both axes.
     - `key`: for the initialisation.
     """
 
