@@ -44,8 +44,7 @@ def main(chosen: str) -> None:
 
 def _entropies(rates, left, estimates, arrays) -> None:
     for name, colour, label, style in _ENTROPIES:
-        s, rate = in_time(arrays["log_snr"], arrays[name])
-        _, stderr = in_time(arrays["log_snr"], arrays[f"{name}_stderr"])
+        s, rate, stderr = _profile(arrays, name)
         rates.fill_between(s, s * (rate - 2 * stderr), s * (rate + 2 * stderr), color=colour, alpha=0.25, lw=0)
         rates.plot(s, s * rate, style, color=colour, lw=1.3)
         _left(left, s, rate, stderr, style, color=colour, lw=1.3, label=f"{label} {number(estimates[name])}")
@@ -56,10 +55,9 @@ def _entropies(rates, left, estimates, arrays) -> None:
 
 def _information(axis, metrics, arrays) -> None:
     for name, colour, label in (("orthogonal", ORANGE, "orthogonal"), ("loss_gap", GREEN, "loss gap")):
-        s, rate = in_time(arrays["log_snr"], arrays[name])
-        _, stderr = in_time(arrays["log_snr"], arrays[f"{name}_stderr"])
+        s, rate, stderr = _profile(arrays, name)
         _left(axis, s, rate, stderr, "-", color=colour, lw=1.2, label=f"$s_{{\\mathrm{{min}}}} = s$, {label}")
-    _bound(axis, metrics, s[0], below=True)
+    _bound(axis, metrics, s[0], -9)
     # A time for each noise level, whatever the rate.
     levels = arrays["legible_log_snr"]
     s, _ = in_time(levels, np.ones_like(levels))
@@ -90,10 +88,18 @@ def _along_training(axis, metrics, trace) -> None:
     axis.legend(loc="upper left", fontsize=7)
 
 
-def _bound(axis, metrics, at, below: bool = False) -> None:
+def _bound(axis, metrics, at, points: float = 3) -> None:
+    """H(Y), with its name so many points above the line."""
     axis.axhline(metrics["label_entropy"], color=GREY, lw=1)
-    place = (0, -9 if below else 3)
-    axis.annotate("$H(Y)$", (at, metrics["label_entropy"]), place, textcoords="offset points", color=GREY, fontsize=7)
+    place = (at, metrics["label_entropy"])
+    axis.annotate("$H(Y)$", place, (0, points), textcoords="offset points", color=GREY, fontsize=7)
+
+
+def _profile(arrays, name: str):
+    """Times, and the rate at each with its standard error."""
+    s, rate = in_time(arrays["log_snr"], arrays[name])
+    _, stderr = in_time(arrays["log_snr"], arrays[f"{name}_stderr"])
+    return s, rate, stderr
 
 
 def _left(axis, s, rate, stderr, style, *, color, **line) -> None:

@@ -16,8 +16,27 @@ from benchmarks import _flops, gpu
 from benchmarks._stages import Stages
 
 
+def _without_zeros(layer, size):
+    """Operations of a convolution as XLA counts them: without the zeros around an image."""
+    filters, meets = layer.weight.shape[-1], 1
+    for pixels, outputs in zip(size, _flops._output(layer, size)):
+        places = layer.stride * np.arange(outputs)[:, None] + np.arange(filters) - layer.padding[0]
+        meets *= int(((places >= 0) & (places < pixels)).sum())
+    return 2 * meets * layer.weight.shape[0] * layer.weight.shape[1]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_zeros_around_an_image_count_like_pixels(stride):
+    padded, bare = (ex.nn.Conv2d(2, 5, 3, stride=stride, padding=(p, p), key=jr.key(0)) for p in (1, 0))
+    ours = _flops._convolution(bare, (11, 16))
+    assert _flops._convolution(padded, (9, 14)) == ours == _without_zeros(bare, (11, 16))
+    analysis = jax.jit(lambda image: bare(image)).lower(jnp.ones((2, 11, 16))).cost_analysis()
+    # The bias is one addition for each output; of nine pixels and two channels each takes 36 operations.
+    assert analysis is not None and analysis["flops"] == ours + ours / 36
+
+
 @pytest.mark.slow
-def test_the_whole_path_on_a_cpu(tmp_path):
+def test_the_whole_path_on_a_cpu(tmp_path, monkeypatch):
     file = gpu.main(["--preset", "smoke", "--root", str(tmp_path)])
     found = json.loads(file.read_text())
     assert file.name == "cpu-smoke.json" and found["provenance"]["versions"]["jax"] == jax.__version__
@@ -29,10 +48,15 @@ def test_the_whole_path_on_a_cpu(tmp_path):
     assert 0 <= train["idle_share"] < 1 and train["compile_seconds"] > 0
     # Eight images at 20 evaluations each.
     assert stages["sample digits"]["calls"] == 160
+    network = gpu.PRESETS["smoke"].networks["digits"]
+    net, size = eqx.filter_eval_shape(network.net), network.shape[1:]
+    ours = _flops.forward(net, size)
+    monkeypatch.setattr(_flops, "_convolution", _without_zeros)
+    least = _flops.forward(net, size)
     for stage in (train, stages["evaluate digits"], stages["sample digits"]):
         count = stage["flops_per_image"]
-        # Around images as small as these are many zeros, which XLA leaves out.
-        assert 0.8 * count["forward"] < count["forward_by_xla"] < 1.3 * count["forward"]
+        assert count["forward"] == ours > least
+        assert least < count["forward_by_xla"] < 1.3 * least
 
 
 @pytest.mark.slow
@@ -43,16 +67,7 @@ def test_without_a_gpu_it_says_that_it_needs_one(tmp_path):
 
 
 def test_operations_are_those_that_xla_counts(monkeypatch):
-    # Without the zeros around an image.
-    def inside(layer, size):
-        filters = layer.weight.shape[-1]
-        meets = 1
-        for pixels, outputs in zip(size, _flops._output(layer, size)):
-            places = layer.stride * np.arange(outputs)[:, None] + np.arange(filters) - layer.padding[0]
-            meets *= int(((places >= 0) & (places < pixels)).sum())
-        return 2 * meets * layer.weight.shape[0] * layer.weight.shape[1]
-
-    monkeypatch.setattr(_flops, "_convolution", inside)
+    monkeypatch.setattr(_flops, "_convolution", _without_zeros)
     labels = ex.nn.LabelCondition(4, 16, key=jr.key(0))
     net = ex.nn.UNet(2, labels, (32, 48), depth=1, attention=(1,), groups=8, key=jr.key(1))
     params, static = eqx.partition(net, eqx.is_inexact_array)

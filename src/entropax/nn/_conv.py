@@ -91,9 +91,8 @@ def _conv(images, filters, *, stride, padding):
 def _for_images(cotangent, images, filters, *, stride, padding):
     # What a pixel gave to an output, the output gives back: the filters turned by half a circle.
     size = filters.shape[0]
-    before = size - 1 - padding[0]
     around = [
-        (before, length - stride * (num - 1) - 1 - before + size - 1)
+        (size - 1 - padding[0], padding[0] + length - stride * (num - 1) - 1)
         for length, num in zip(images.aval.shape[1:3], cotangent.shape[1:3])
     ]
     turned = filters[::-1, ::-1].transpose(0, 1, 3, 2)
