@@ -145,6 +145,7 @@ from .train import (
     TensorBoard as TensorBoard,
     train as train,
     Training as Training,
+    Sigmoid as Sigmoid,
     Unit as Unit,
 )
 

@@ -78,14 +78,33 @@ def test_a_fitted_network_gives_the_closed_forms(getkey):
         assert abs(float(estimate.value) / exact - 1) < 0.08, str(estimate)
 
 
-def test_the_objective_of_an_exact_denoiser_is_its_minimum_mean_square_error(getkey):
-    # Of N(0, 1): E‖ε − ε̂‖² = sigmoid(λ), with integral softplus.
+@pytest.mark.parametrize(
+    "weighting",
+    [
+        ex.Likelihood(),
+        ex.Sigmoid(1.0),
+        ex.Epsilon(ex.VariancePreserving()),
+        ex.Unit(ex.VariancePreserving()),
+    ],
+)
+def test_the_objective_of_an_exact_denoiser_is_its_minimum_mean_square_error(getkey, weighting):
+    # Of N(0, 1): E‖ε − ε̂‖² = sigmoid(λ).
     x = jr.normal(getkey(), (2000, 1))
     low, high = -5.0, 5.0
-    exact = 0.5 * (np.log1p(np.exp(high)) - np.log1p(np.exp(low)))
-    loss = jax.jit(lambda key: ex.denoising_loss(_Trusted(low, high), x, None, key=key))
+    log_snr = jnp.linspace(low, high, 20001)
+    exact = 0.5 * np.trapezoid(jax.vmap(weighting)(log_snr) * jax.nn.sigmoid(log_snr), log_snr)
+    loss = jax.jit(lambda key: ex.denoising_loss(_Trusted(low, high), x, None, key=key, weighting=weighting))
     draws = [float(loss(getkey())) for _ in range(30)]
     assert abs(np.mean(draws) - exact) < 4 * np.std(draws) / np.sqrt(30)
+    # As few draws as if all errors were of one size: levels are drawn by their weight.
+    assert np.std(draws) < 0.05 * exact
+
+
+def test_the_sigmoid_weighting_is_the_likelihood_of_what_noise_above_its_bias_hides():
+    # ∫ sigmoid(b − λ) dλ over all levels from a to infinity is softplus(b − a).
+    log_snr = jnp.linspace(-4.0, 40.0, 20001)
+    weights = jax.vmap(ex.Sigmoid(3.0))(log_snr)
+    np.testing.assert_allclose(np.trapezoid(weights, log_snr), np.log1p(np.exp(7.0)), rtol=1e-5)
 
 
 class _Trusted(ex.AbstractDenoiser):

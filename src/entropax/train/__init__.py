@@ -6,6 +6,7 @@ from ._objective import (
     denoising_loss as denoising_loss,
     Epsilon as Epsilon,
     Likelihood as Likelihood,
+    Sigmoid as Sigmoid,
     Unit as Unit,
 )
 from ._settings import Settings as Settings

@@ -61,6 +61,30 @@ class Unit(AbstractWeighting):
         return -2 / (self.process.log_snr_rate(s) * self.process.std(s) ** 2)
 
 
+class Sigmoid(AbstractWeighting):
+    r"""$w = \mathrm{sigmoid}(b - \lambda)$: the likelihood's weight where noise hides what the data are, and ever less
+    of it where only their last digits are unknown, which for images is most of $\lambda$. Samples come out right many
+    times sooner than by [`entropax.Likelihood`][].
+
+    **Arguments:**
+
+    - `bias`: $b$, in units of $\lambda$; the noise level from which on less counts.
+
+    ??? cite "Source"
+        Kingma and Gao, Understanding diffusion objectives as the ELBO with simple data augmentation (2023); Hoogeboom
+        et al., Simpler diffusion (2024).
+    """
+
+    bias: float
+
+    def __call__(self, log_snr: Float[Array, ""]) -> Float[Array, ""]:
+        return jax.nn.sigmoid(self.bias - log_snr)
+
+
+# Between so many noise levels, equally far apart, a weight is taken for constant where levels are drawn by it.
+_LEVELS = 1_025
+
+
 def denoising_loss(
     denoiser: AbstractDenoiser,
     x: Float[Array, " batch *shape"],
@@ -75,7 +99,8 @@ def denoising_loss(
 
     $$L = \frac12\int w(\lambda)\,\mathbb{E}\|\hat\varepsilon(z, \lambda, y) - \varepsilon\|^2\,\mathrm{d}\lambda,$$
 
-    with $\lambda$ stratified over the batch and over the denoiser's range. The first rows of the batch are predicted
+    with $\lambda$ drawn from the density that is proportional to $w$ on the denoiser's range, stratified over the batch:
+    noise levels are asked for as often as they count, and all errors count alike. The first rows of the batch are predicted
     without their condition: in a batch drawn at random they are a random share of it.
 
     **Arguments:**
@@ -95,7 +120,10 @@ def denoising_loss(
     low, high = denoiser.log_snr_range
     # Strata in random order, so that both parts of the batch see all noise levels.
     place = jr.permutation(order_key, jnp.arange(batch, dtype=x.dtype)) + jr.uniform(level_key, (), x.dtype)
-    log_snr = low + (high - low) * place / batch
+    levels = jnp.linspace(low, high, _LEVELS, dtype=x.dtype)
+    weights = jax.vmap(weighting)(0.5 * (levels[1:] + levels[:-1])) * (high - low) / (_LEVELS - 1)
+    below = jnp.concatenate([jnp.zeros(1, x.dtype), jnp.cumsum(weights)])
+    log_snr = jnp.interp(place / batch * below[-1], below, levels)
     eps = jr.normal(noise_key, x.shape, x.dtype)
     z = jax.vmap(diffuse)(x, log_snr, eps)
     masks = None if dropout is None else jr.split(dropout, batch)
@@ -106,4 +134,4 @@ def denoising_loss(
     else:
         predictions = mixed_predictions(denoiser, z, log_snr, y, round(unconditional * batch), masks)
     errors = jnp.sum((predictions - eps) ** 2, axis=tuple(range(1, x.ndim)))
-    return 0.5 * (high - low) * jnp.mean(jax.vmap(weighting)(log_snr) * errors)
+    return 0.5 * below[-1] * jnp.mean(errors)
