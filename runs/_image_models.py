@@ -18,9 +18,9 @@ DataName = Literal["digits", "mnist5k", "mnist", "cifar10"]
 
 CLASSES = 10
 
-# From where the data are all but noise to where a pixel's noise is half of what dequantisation added to it: there each
-# pixel is known by itself, and the histogram takes over.
-_LEAST_LOG_SNR = -9.0
+# From where the data are all but noise (of S_NN, 0.3 nats of MNIST are below) to where a pixel's noise is half of what
+# dequantisation added to it: there each pixel is known by itself, and the histogram takes over.
+_LEAST_LOG_SNR = -7.0
 
 # What early stopping looks at: often, and with the same noise each time.
 _MOST_HELD_OUT = 250
@@ -37,6 +37,7 @@ class Budget:
 
     - `steps`, `batch_size`, `learning_rate`, `accumulate`: as [`entropax.Settings`][].
     - `averages`: of the weights.
+    - `bias`: of [`entropax.Sigmoid`][], the weighting of noise levels; `None` for the likelihood's.
     - `dropout`: of the network.
     - `flip`, `shift`: as [`entropax.data.images.augment`][].
     - `precision`: in which the network computes.
@@ -47,6 +48,7 @@ class Budget:
     learning_rate: float = 2e-3
     accumulate: int = 1
     averages: tuple[float, ...] = (0.99, 0.999)
+    bias: float | None = None
     dropout: float = 0.1
     flip: float = 0.0
     shift: int = 0
@@ -141,6 +143,7 @@ def fit(
         learning_rate=budget.learning_rate,
         averages=budget.averages,
         accumulate=budget.accumulate,
+        weighting=ex.Likelihood() if budget.bias is None else ex.Sigmoid(budget.bias),
         unconditional=0.3,
         chunk=chunk,
     )

@@ -59,13 +59,13 @@ class Config:
 
 
 _SMOKE = models.Budget(steps=20, batch_size=32)
-_MNIST5K = models.Budget(steps=2_400, batch_size=64, shift=1)
+_MNIST5K = models.Budget(steps=1_600, batch_size=64, learning_rate=3e-3, bias=3.0, dropout=0.0, shift=1)
 _PAPER = models.Budget(steps=100_000, batch_size=512, learning_rate=1e-3, averages=(0.999, 0.9999))
 PRESETS = {
     "smoke": Config(budget=_SMOKE, images=64, classified=32, nodes=8, snapshots=1, legible=2, flows=2, grid=1),
     "default": Config(),
     "cpu": Config(
-        data="mnist5k", budget=_MNIST5K, images=500, classified=120, nodes=32, snapshots=3, legible=6, flows=8
+        data="mnist5k", budget=_MNIST5K, images=500, classified=120, nodes=32, snapshots=2, legible=6, flows=8
     ),
     "paper": Config(data="mnist", budget=_PAPER, images=10_000, classified=2_000, snapshots=20, legible=16, flows=256),
 }
@@ -212,7 +212,7 @@ def run(config: Config, record: Record) -> dict:
     with record.stage("information"):
         found = measure(model, x, y, key=keys[3], nodes=config.nodes, classified=config.classified)
     with record.stage("legible"):
-        levels = np.linspace(-7.0, 4.0, config.legible)
+        levels = np.linspace(-6.0, 4.0, config.legible)
         # Each level asks the network as often as the posterior form above does for twice the images.
         some = slice(config.classified // 2)
         readable = legible(model, x[some], y[some], levels, key=keys[4], nodes=config.nodes // 2)
