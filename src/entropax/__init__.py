@@ -142,10 +142,10 @@ from .train import (
     JSONLines as JSONLines,
     Likelihood as Likelihood,
     Settings as Settings,
+    Sigmoid as Sigmoid,
     TensorBoard as TensorBoard,
     train as train,
     Training as Training,
-    Sigmoid as Sigmoid,
     Unit as Unit,
 )
 
