@@ -100,8 +100,8 @@ def denoising_loss(
     $$L = \frac12\int w(\lambda)\,\mathbb{E}\|\hat\varepsilon(z, \lambda, y) - \varepsilon\|^2\,\mathrm{d}\lambda,$$
 
     with $\lambda$ drawn from the density that is proportional to $w$ on the denoiser's range, stratified over the
-    batch: noise levels are asked for as often as they count, and all errors count alike. The first rows of the batch are
-    predicted without their condition: in a batch drawn at random they are a random share of it.
+    batch: noise levels are asked for as often as they count, and all errors count alike. The first rows of the batch
+    are predicted without their condition: in a batch drawn at random they are a random share of it.
 
     **Arguments:**
 
