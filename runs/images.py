@@ -1,7 +1,7 @@
 """Images: S_NN, I(X;Y), total correlation, bits/dim and samples of a class-conditional U-Net.
 
-    just run images                         # the 8×8 digits of scikit-learn, about 25 minutes on two cores
-    just run images --preset cpu            # 5 000 images of MNIST (pip install "entropax[mnist]"), 1 hour on two cores
+    just run images                         # the 8×8 digits of scikit-learn, about 40 minutes on one core
+    just run images --preset cpu            # 5 000 images of MNIST (pip install "entropax[mnist]"), 50 minutes likewise
     just run images --preset paper          # all of MNIST (a GPU); --data cifar10
 
 One network, with and without the label. What pixels tell one by one is in its baseline, exact from the start, so that
