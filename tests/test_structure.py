@@ -32,6 +32,7 @@ FLOORS = {
     "terms": {"process", "denoiser"},
     "solve": {"terms", "integral"},
     "train": {"denoiser", "integral", "nn"},
+    "latent": {"information", "solve", "train"},
     "weights": {"denoiser"},
     "data": {"denoiser"},
 }

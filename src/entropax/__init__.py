@@ -6,6 +6,7 @@ from . import (
     data as data,
     dependence as dependence,
     distance as distance,
+    latent as latent,
     nn as nn,
     parallel as parallel,
     solve as solve,
@@ -133,7 +134,9 @@ from .solve import (
     trajectory as trajectory,
 )
 from .train import (
+    AbstractObjective as AbstractObjective,
     Checkpoints as Checkpoints,
+    Denoising as Denoising,
     denoising_loss as denoising_loss,
     DivergenceError as DivergenceError,
     Epsilon as Epsilon,

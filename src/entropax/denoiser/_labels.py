@@ -5,7 +5,6 @@ from jax.core import Tracer
 from jaxtyping import Array, PyTree
 
 from ..nn import LabelCondition
-from ._base import AbstractDenoiser
 
 
 def check_conditions(x: Array, y: PyTree | None, names: tuple[str, str] = ("x", "y")) -> None:
@@ -25,12 +24,12 @@ def check_conditions(x: Array, y: PyTree | None, names: tuple[str, str] = ("x", 
             )
 
 
-def check_labels(denoiser: AbstractDenoiser, y: PyTree | None, name: str) -> None:
-    """Refuses labels that a network in the denoiser does not know, where they are known from numbers.
+def check_labels(model: PyTree, y: PyTree | None, name: str) -> None:
+    """Refuses labels that a network in the model does not know, where they are known from numbers.
 
     **Arguments:**
 
-    - `denoiser`: the denoiser.
+    - `model`: the denoiser, or what holds it.
     - `y`: the conditions.
     - `name`: what errors call them.
 
@@ -39,7 +38,7 @@ def check_labels(denoiser: AbstractDenoiser, y: PyTree | None, name: str) -> Non
     if not isinstance(y, jax.Array | np.ndarray) or isinstance(y, Tracer) or not jnp.issubdtype(y.dtype, jnp.integer):
         return
     is_condition = lambda node: isinstance(node, LabelCondition)
-    for node in filter(is_condition, jax.tree.leaves(denoiser, is_leaf=is_condition)):
+    for node in filter(is_condition, jax.tree.leaves(model, is_leaf=is_condition)):
         classes = node.tokens.shape[0]
         if not bool(((y >= 0) & (y < classes)).all()):
             raise ValueError(

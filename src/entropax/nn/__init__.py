@@ -11,11 +11,15 @@ from ._condition import (
     AbstractCondition as AbstractCondition,
     Embedding as Embedding,
     LabelCondition as LabelCondition,
+    LatentCondition as LatentCondition,
     NoCondition as NoCondition,
     VectorCondition as VectorCondition,
 )
 from ._conv import Conv2d as Conv2d
+from ._decoder import ConvDecoder as ConvDecoder, MLPDecoder as MLPDecoder
+from ._diagonal_normal import DiagonalNormal as DiagonalNormal
 from ._dropout import Dropout as Dropout, with_dropout as with_dropout
+from ._encoder import AbstractEncoder as AbstractEncoder, ConvEncoder as ConvEncoder, MLPEncoder as MLPEncoder
 from ._group_norm import GroupNorm as GroupNorm
 from ._log_snr_embedding import (
     AbstractLogSNREmbedding as AbstractLogSNREmbedding,

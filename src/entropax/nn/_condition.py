@@ -10,6 +10,8 @@ from equinox import AbstractVar
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
 
 from .._untrained import Untrained
+from ._encoder import check_dim
+from ._linear import affine
 
 
 # The least variance that is still whitened, as a share of the largest.
@@ -123,3 +125,42 @@ class LabelCondition(AbstractCondition):
         token = self.tokens.at[y].get(mode="fill", fill_value=jnp.nan)
         # A negative index would count from the end.
         return Embedding(jnp.where(y >= 0, token, jnp.nan), 0)
+
+
+class LatentCondition(AbstractCondition):
+    r"""A latent that an encoder gives, near $\mathcal{N}(0, I)$: two layers, $W_2\,\mathrm{silu}(W_1 z + b_1) + b_2$
+    beside an affine map, or a learned null token. There are no waves of high frequency in it, which would leave no
+    neighbourhood in the latent as it is.
+
+    **Arguments:**
+
+    - `dim`: of the latent.
+    - `width`: of the embedding.
+    - `key`: for the initialisation.
+
+    **Raises:** `ValueError` unless `dim` is positive.
+    """
+
+    linear: eqx.nn.Linear
+    first: eqx.nn.Linear
+    second: eqx.nn.Linear
+    null: Float[Array, " width"]
+    width: int = eqx.field(static=True)
+
+    def __init__(self, dim: int, width: int, *, key: PRNGKeyArray):
+        check_dim(dim)
+        linear_key, first_key, second_key = jr.split(key, 3)
+        self.linear = eqx.nn.Linear(dim, width, key=linear_key)
+        self.first = eqx.nn.Linear(dim, width, key=first_key)
+        self.second = eqx.nn.Linear(width, width, key=second_key)
+        self.null = jnp.zeros(width)
+        self.width = width
+
+    def __call__(self, y: Float[Array, " dim"] | None) -> Embedding:
+        if y is None:
+            return Embedding(self.null, 0)
+        wanted = (self.linear.weight.shape[1],)
+        if jnp.shape(y) != wanted:
+            raise ValueError(f"`y` must be a latent of shape {wanted} for each sample; got {jnp.shape(y)}.")
+        hidden = jax.nn.silu(affine(self.first, y))
+        return Embedding(affine(self.linear, y) + affine(self.second, hidden), 0)

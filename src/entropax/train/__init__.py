@@ -2,7 +2,9 @@ from ._checkpoint import Checkpoints as Checkpoints
 from ._fit import fit as fit, fit_with_history as fit_with_history, log_snr_range as log_snr_range
 from ._log import JSONLines as JSONLines, Logger as Logger, TensorBoard as TensorBoard
 from ._objective import (
+    AbstractObjective as AbstractObjective,
     AbstractWeighting as AbstractWeighting,
+    Denoising as Denoising,
     denoising_loss as denoising_loss,
     Epsilon as Epsilon,
     Likelihood as Likelihood,

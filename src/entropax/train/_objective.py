@@ -135,3 +135,56 @@ def denoising_loss(
         predictions = mixed_predictions(denoiser, z, log_snr, y, round(unconditional * batch), masks)
     errors = jnp.sum((predictions - eps) ** 2, axis=tuple(range(1, x.ndim)))
     return 0.5 * below[-1] * jnp.mean(errors)
+
+
+class AbstractObjective(eqx.Module):
+    """What a training makes small. To add one, subclass this and state `__call__` and `unit`."""
+
+    @abc.abstractmethod
+    def __call__(
+        self,
+        model: PyTree,
+        x: Float[Array, " batch *shape"],
+        y: PyTree | None,
+        *,
+        key: PRNGKeyArray,
+        progress: Float[Array, ""],
+        dropout: PRNGKeyArray | None,
+    ) -> Float[Array, ""]:
+        """One draw of it, in nats.
+
+        **Arguments:**
+
+        - `model`: what is trained.
+        - `x`, `y`: a batch and its conditions, or `None`.
+        - `key`: all randomness but that of dropout.
+        - `progress`: the share of the training that was taken, from 0 to 1; 1 on held-out samples.
+        - `dropout`: for the masks of [`entropax.nn.Dropout`][], or `None` to leave nothing out.
+        """
+
+    @abc.abstractmethod
+    def unit(self, model: PyTree, size: int) -> float:
+        """The loss in whose units gradients are clipped, so that one `clip` serves data of any size: what an error of
+        one in each of the `size` numbers of a sample would come to."""
+
+
+class Denoising(AbstractObjective):
+    """[`entropax.denoising_loss`][] of a denoiser.
+
+    **Arguments:**
+
+    - `weighting`, `unconditional`: as there.
+    """
+
+    weighting: AbstractWeighting = Likelihood()
+    unconditional: float = 0.5
+
+    def __call__(self, model, x, y, *, key, progress, dropout):
+        del progress
+        return denoising_loss(
+            model, x, y, key=key, weighting=self.weighting, unconditional=self.unconditional, dropout=dropout
+        )
+
+    def unit(self, model, size):
+        low, high = model.log_snr_range
+        return 0.5 * size * (high - low)

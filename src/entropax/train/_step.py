@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from ..parallel import shard
-from ._objective import denoising_loss
+from ._objective import AbstractObjective
 from ._settings import Settings
 
 
@@ -46,6 +46,7 @@ class Fixed(NamedTuple):
     held_out: tuple[Array, PyTree | None]
     key: PRNGKeyArray
     settings: Settings
+    objective: AbstractObjective
     transform: Transform
     mesh: Mesh | None
     placement: Callable[[PyTree, Mesh | None], PyTree]
@@ -141,23 +142,14 @@ def _loss_and_gradient(fixed: Fixed, params, index):
     settings, (x, y) = fixed.settings, fixed.data
     row_key, loss_key = _keys(fixed.key, index)
     rows = rows_of(fixed.key, index, x.shape[0], settings)
-    low, high = eqx.combine(params, fixed.static).log_snr_range
+    progress = index.astype(float) / settings.steps
 
     def loss_of(params, batch, key):
         x, y = batch
-        # Adam does not care about the scale of the loss, but clipping does: per dimension and unit of λ.
-        scale = 2 / (x[0].size * (high - low))
-        denoiser = eqx.combine(params, fixed.static)
-        loss = denoising_loss(
-            denoiser,
-            x,
-            y,
-            key=key,
-            weighting=settings.weighting,
-            unconditional=settings.unconditional,
-            dropout=jr.fold_in(key, _DROPOUT),
-        )
-        return scale * loss, loss
+        model = eqx.combine(params, fixed.static)
+        loss = fixed.objective(model, x, y, key=key, progress=progress, dropout=jr.fold_in(key, _DROPOUT))
+        # Adam does not care about the scale of the loss, but clipping does.
+        return loss / fixed.objective.unit(model, x[0].size), loss
 
     def of_part(rows, transform_key, loss_key):
         x_rows, y_rows = shard(jax.tree.map(lambda leaf: leaf[rows], (x, y)), fixed.mesh)
@@ -180,7 +172,7 @@ def _loss_and_gradient(fixed: Fixed, params, index):
 
 def _held_out_loss(fixed: Fixed, params, key, draws: int = 8):
     # The same noise each time: what changes from chunk to chunk is the model.
-    denoiser, settings, (x, y) = eqx.combine(params, fixed.static), fixed.settings, fixed.held_out
+    model, settings, (x, y) = eqx.combine(params, fixed.static), fixed.settings, fixed.held_out
     # No more at a time than of a batch; the last part is filled up from the first.
     num, most = x.shape[0], settings.batch_size // settings.accumulate
     parts, size = (1, num) if num <= most else (-(-num // most), most)
@@ -191,8 +183,6 @@ def _held_out_loss(fixed: Fixed, params, key, draws: int = 8):
         key, rows = drawn
         x_rows, y_rows = shard(jax.tree.map(lambda leaf: leaf[rows], (x, y)), spread)
         seen = fixed.transform(jr.fold_in(key, _TRANSFORM), x_rows)
-        return denoising_loss(
-            denoiser, seen, y_rows, key=key, weighting=settings.weighting, unconditional=settings.unconditional
-        )
+        return fixed.objective(model, seen, y_rows, key=key, progress=jnp.ones(()), dropout=None)
 
     return jnp.mean(jax.lax.map(one, (jr.split(key, parts * draws), jnp.tile(rows, (draws, 1)))))

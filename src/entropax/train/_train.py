@@ -10,10 +10,11 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 from tqdm import tqdm
 
 from .._untrained import is_trained
-from ..denoiser import AbstractDenoiser, check_conditions, check_labels
+from ..denoiser import check_conditions, check_labels
 from ..parallel import agreed, gather, leads, replicate
 from ._checkpoint import Checkpoints
 from ._log import Clock, Logger, tell
+from ._objective import AbstractObjective, Denoising
 from ._settings import Settings
 from ._step import debiased, Fixed, rows_of, run_chunk, start, State, Transform
 from ._writer import Writer
@@ -40,13 +41,13 @@ class History(eqx.Module):
     by_average: Float[np.ndarray, "chunks averages"]
 
 
-_Denoiser = TypeVar("_Denoiser", bound=AbstractDenoiser)
+_Model = TypeVar("_Model", bound=eqx.Module)
 
 
-class Training(eqx.Module, Generic[_Denoiser]):
+class Training(eqx.Module, Generic[_Model]):
     """The trained denoiser (the averaged weights with the least held-out loss), and how it came about."""
 
-    denoiser: _Denoiser
+    denoiser: _Model
     history: History
 
 
@@ -77,20 +78,21 @@ def _unchanged(key: PRNGKeyArray, x: Array) -> Array:
 
 
 def train(
-    denoiser: _Denoiser,
+    denoiser: _Model,
     x: Shaped[Array, " batch *shape"],
     y: PyTree | None = None,
     *,
     held_out: tuple[Array, PyTree | None],
     key: PRNGKeyArray,
     settings: Settings = Settings(),
+    objective: AbstractObjective | None = None,
     transform: Transform = _unchanged,
     checkpoints: Checkpoints | None = None,
     loggers: Sequence[Logger] = (),
     mesh: Mesh | None = None,
     placement: Callable[[PyTree, Mesh | None], PyTree] = replicate,
-    observe: Callable[[int, _Denoiser], None] | None = None,
-) -> Training[_Denoiser]:
+    observe: Callable[[int, _Model], None] | None = None,
+) -> Training[_Model]:
     r"""Trains a denoiser, with and without its condition at once.
 
     The data lie on the device; a chunk of steps is one jitted scan with donated buffers, so that the host is not heard
@@ -105,6 +107,9 @@ def train(
     - `held_out`: samples and conditions that early stopping looks at.
     - `key`: all randomness.
     - `settings`: the budget, the optimiser, the weighting.
+    - `objective`: what is made small: [`entropax.Denoising`][] with the weighting and the share without conditions of
+        the settings where it is not given; [`entropax.latent.NegativeELBO`][] for an autoencoder, which is then trained
+        in place of a denoiser.
     - `transform`: what is made of a batch of `x` at each step, `transform(key, x) -> x`: noise that dequantises,
         augmentation. Without it samples are taken as they are.
     - `checkpoints`: where to save after each chunk, beside the training, and to resume from; a folder that all
@@ -126,13 +131,14 @@ def train(
     for names, samples in ((("x", "y"), (x, y)), (("held_out[0]", "held_out[1]"), held_out)):
         check_conditions(*samples, names)
         check_labels(denoiser, samples[1], names[1])
+    objective = objective or Denoising(settings.weighting, settings.unconditional)
     params, static = eqx.partition(denoiser, is_trained(denoiser))
     dtype = jax.eval_shape(transform, key, x[:1]).dtype
     parts = settings.batch_size // settings.accumulate
     if mesh is not None and parts % mesh.size:
         raise ValueError(f"`batch_size` / `accumulate`, {parts}, must divide by the {mesh.size} devices of the mesh.")
     static, data, held_out = replicate((static, (x, y), held_out), mesh)
-    fixed = Fixed(static, data, held_out, key, settings, transform, mesh, placement)
+    fixed = Fixed(static, data, held_out, key, settings, objective, transform, mesh, placement)
     first, state = _begun(params, settings, dtype, checkpoints, placement, mesh)
     held = gather(state.held_out)[:first]
 

@@ -1,0 +1,57 @@
+import itertools
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from ..denoiser import AbstractDenoiser
+from ..process import LogSNR
+from ..solve import sample, Sampler
+from ._autoencoder import AbstractAutoencoder
+from ._bands import Latents
+
+
+def split_latents(model: AbstractAutoencoder, z: Float[Array, "batch width"]) -> Latents:
+    """The latents of an autoencoder out of one vector that holds them one after the other.
+
+    **Raises:** `ValueError` where they are not as wide together.
+    """
+    widths = [encoder.dim for encoder in model.encoders]
+    if z.shape[-1] != sum(widths):
+        raise ValueError(f"`z` must hold the {sum(widths)} numbers of all latents; got shape {z.shape}.")
+    return tuple(jnp.split(z, list(itertools.accumulate(widths))[:-1], -1))
+
+
+def generate(
+    model: AbstractAutoencoder,
+    prior: AbstractDenoiser,
+    y: PyTree,
+    *,
+    key: PRNGKeyArray,
+    prior_sampler: Sampler = Sampler(),
+    sampler: Sampler = Sampler(),
+) -> Float[Array, " batch *shape"]:
+    r"""Samples through the latent: $z \sim p(z|y)$, then $x \sim p(x|z)$.
+
+    **Arguments:**
+
+    - `model`: the autoencoder.
+    - `prior`: a denoiser of all latents, one after the other, given $y$, such as [`entropax.fit`][] makes of
+        `jnp.concatenate(ex.latent.encode(model, x, key=key), 1)`; guided or not.
+    - `y`: conditions of the samples, a pytree with a leading axis of `batch`.
+    - `key`: all randomness.
+    - `prior_sampler`, `sampler`: of latents and of samples.
+
+    **Returns:** samples, shape `(batch, *shape)`.
+
+    **Raises:** as [`entropax.sample`][].
+
+    ??? cite "Source"
+        Diffusion models are Kelly gamblers, the end of App. F.1; Preechakul et al., Diffusion autoencoders (2022).
+    """
+    latent_key, key = jr.split(key)
+    width = sum(encoder.dim for encoder in model.encoders)
+    shape = (len(jax.tree.leaves(y)[0]), width)
+    z = sample(LogSNR(), prior, shape, y, key=latent_key, sampler=prior_sampler).x
+    return model.decode(split_latents(model, z), key=key, sampler=sampler)
