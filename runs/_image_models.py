@@ -20,7 +20,7 @@ CLASSES = 10
 
 # From where the data are all but noise (of S_NN, 0.3 nats of MNIST are below) to where a pixel's noise is half of what
 # dequantisation added to it: there each pixel is known by itself, and the histogram takes over.
-_LEAST_LOG_SNR = -7.0
+LEAST_LOG_SNR = -7.0
 
 # What early stopping looks at: often, and with the same noise each time.
 _MOST_HELD_OUT = 250
@@ -114,7 +114,7 @@ def network(data: DataName, split: Split, budget: Budget, *, key: jax.Array) -> 
         baseline=marginals(split),
         scale=scheme.scale,
         normalise=ex.Standardising(jnp.asarray(values.mean()), jnp.asarray(values.var())),
-        trained_range=(_LEAST_LOG_SNR, float(np.log(48) - 2 * np.log(train.bin_width))),
+        trained_range=(LEAST_LOG_SNR, float(np.log(48) - 2 * np.log(train.bin_width))),
     )
 
 

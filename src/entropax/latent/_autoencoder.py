@@ -54,9 +54,10 @@ class AbstractAutoencoder(eqx.Module):
 
     @abc.abstractmethod
     def decode(
-        self, latents: Latents, *, key: PRNGKeyArray, sampler: Sampler = Sampler()
+        self, latents: Latents, *, key: PRNGKeyArray, sampler: Sampler | None = None
     ) -> Float[Array, " batch *shape"]:
-        """A sample for each latent, shape `(batch, *shape)`."""
+        """A sample for each latent, shape `(batch, *shape)`. A diffusion decoder draws it by `sampler`; where none is
+        given, over all noise levels that it can be trusted at."""
 
     def posteriors(self, x: Float[Array, " batch *shape"]) -> tuple[DiagonalNormal, ...]:
         """$q(z_i|x)$ of each latent, batched."""
@@ -101,7 +102,8 @@ class DiffusionAutoencoder(AbstractAutoencoder):
     def distortion(self, x, latents, *, key, integrator=Integrator()):
         return nll(self.denoiser, x, latents, key=key, integrator=integrator)
 
-    def decode(self, latents, *, key, sampler=Sampler()):
+    def decode(self, latents, *, key, sampler=None):
+        sampler = sampler or Sampler(log_snr_range=self.denoiser.log_snr_range)
         shape = (len(latents[0]), *self.encoders[0].shape)
         return sample(LogSNR(), self.denoiser, shape, latents, key=key, sampler=sampler).x
 
@@ -147,7 +149,7 @@ class VariationalAutoencoder(AbstractAutoencoder):
         del key, integrator
         return mean_of(self._minus_log_density(x, latents))
 
-    def decode(self, latents, *, key, sampler=Sampler()):
+    def decode(self, latents, *, key, sampler=None):
         """The means."""
         del key, sampler
         return jax.vmap(self.net)(latents[0])

@@ -29,8 +29,8 @@ def generate(
     y: PyTree,
     *,
     key: PRNGKeyArray,
-    prior_sampler: Sampler = Sampler(),
-    sampler: Sampler = Sampler(),
+    prior_sampler: Sampler | None = None,
+    sampler: Sampler | None = None,
 ) -> Float[Array, " batch *shape"]:
     r"""Samples through the latent: $z \sim p(z|y)$, then $x \sim p(x|z)$.
 
@@ -41,7 +41,8 @@ def generate(
         `jnp.concatenate(ex.latent.encode(model, x, key=key), 1)`; guided or not.
     - `y`: conditions of the samples, a pytree with a leading axis of `batch`.
     - `key`: all randomness.
-    - `prior_sampler`, `sampler`: of latents and of samples.
+    - `prior_sampler`, `sampler`: of latents and of samples; where they are not given, over all noise levels that the
+        denoisers can be trusted at.
 
     **Returns:** samples, shape `(batch, *shape)`.
 
@@ -53,5 +54,6 @@ def generate(
     latent_key, key = jr.split(key)
     width = sum(encoder.dim for encoder in model.encoders)
     shape = (len(jax.tree.leaves(y)[0]), width)
+    prior_sampler = prior_sampler or Sampler(log_snr_range=prior.log_snr_range)
     z = sample(LogSNR(), prior, shape, y, key=latent_key, sampler=prior_sampler).x
     return model.decode(split_latents(model, z), key=key, sampler=sampler)

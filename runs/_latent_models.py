@@ -1,0 +1,187 @@
+"""Autoencoders of images, and what their latents know of the labels."""
+
+import dataclasses
+import math
+import warnings
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from scipy.special import digamma
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
+from sklearn.neighbors import KDTree, NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import entropax as ex
+from entropax.data import images
+from runs import _image_models as models
+
+
+# Above, what noise still hides of an image is known pixel by pixel, and there is nothing that a latent could tell.
+_HIGHEST = 8.0
+
+# How many neighbours a latent is compared with.
+_NEIGHBOURS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """What an autoencoder is, and how it is trained.
+
+    **Arguments:**
+
+    - `dim`: of each latent.
+    - `weight`: β, reached after a half of the training.
+    - `steps`, `batch_size`, `learning_rate`: as [`entropax.Settings`][].
+    - `unconditional`: the share of a batch for which the decoder has no latent.
+    """
+
+    dim: int = 8
+    weight: float = 0.5
+    steps: int = 3_000
+    batch_size: int = 256
+    learning_rate: float = 2e-3
+    unconditional: float = 0.1
+
+
+def shape_of(data: models.DataName) -> tuple[int, ...]:
+    """Digits are small enough for a network that does not know of neighbours."""
+    return {"digits": (64,), "mnist5k": (1, 28, 28), "mnist": (1, 28, 28), "cifar10": (3, 32, 32)}[data]
+
+
+def pixels(part: images.Images, data: models.DataName, key) -> jax.Array:
+    """Dequantised."""
+    return images.dequantise(part, key).reshape(-1, *shape_of(data))
+
+
+def encoder(data: models.DataName, dim: int, key, *, depth: int = 2) -> ex.nn.AbstractEncoder:
+    """`depth`: of a convolutional one; with more it sees more of the image at a time."""
+    shape = shape_of(data)
+    if len(shape) == 1:
+        return ex.nn.MLPEncoder(shape, dim, (256, 256), key=key)
+    return ex.nn.ConvEncoder(shape, dim, (32, 64, 64)[:depth], key=key)
+
+
+def diffusion_autoencoder(
+    data: models.DataName, split: models.Split, budget: Budget, edges: tuple[float, ...], key
+) -> ex.latent.DiffusionAutoencoder:
+    """Untrained, with a latent for each band, of which those of more noise see more of the image."""
+    condition_key, net_key, *encoder_keys = jr.split(key, 3 + len(edges))
+    shape, bands = shape_of(data), len(edges) + 1
+    condition = ex.nn.LatentCondition(bands * budget.dim, 256 if len(shape) == 1 else 128, key=condition_key)
+    train = split.train
+    values = (np.asarray(train.pixels, np.float32) + 0.5) * train.bin_width - 1
+    trained_range = models.LEAST_LOG_SNR, min(_HIGHEST, math.log(48) - 2 * math.log(train.bin_width))
+    if len(shape) == 1:
+        net = ex.nn.MLP(64, condition, trained_range, depth=3, key=net_key)
+    else:
+        net = ex.nn.UNet(shape[0], condition, (16, 32, 64), depth=1, groups=8, key=net_key)
+    histogram = models.marginals(split)
+    denoiser = ex.Neural(
+        net=net,
+        baseline=dataclasses.replace(
+            histogram, log_probabilities=histogram.log_probabilities.reshape(*shape, train.levels)
+        ),
+        scale=ex.entropy_matching().scale,
+        normalise=ex.Standardising(jnp.asarray(values.mean()), jnp.asarray(values.var())),
+        trained_range=trained_range,
+    )
+    depths = [3 if place == 0 and bands > 1 else 2 for place in range(bands)]
+    encoders = tuple(encoder(data, budget.dim, k, depth=depth) for k, depth in zip(encoder_keys, depths))
+    return ex.latent.DiffusionAutoencoder(encoders, ex.latent.Bands(denoiser, edges))
+
+
+def variational_autoencoder(data: models.DataName, budget: Budget, key) -> ex.latent.VariationalAutoencoder:
+    """Untrained, with the encoder of a diffusion autoencoder of one latent."""
+    encoder_key, decoder_key = jr.split(key)
+    shape = shape_of(data)
+    if len(shape) == 1:
+        net = ex.nn.MLPDecoder(budget.dim, shape, (256, 256), key=decoder_key)
+    else:
+        net = ex.nn.ConvDecoder(budget.dim, shape, (32, 64), key=decoder_key)
+    return ex.latent.VariationalAutoencoder((encoder(data, budget.dim, encoder_key),), net, jnp.asarray(-1.0))
+
+
+def train(
+    model: ex.latent.AbstractAutoencoder, data: models.DataName, split: models.Split, budget: Budget, *, key
+) -> ex.latent.AbstractAutoencoder:
+    """Trained without labels; the rate is free at first, else encoders give up before the decoder listens."""
+    levels = split.train.levels
+    arrays = lambda part: jnp.asarray(part.pixels)
+
+    def transform(key, values):
+        return images.dequantise(images.Images(values, levels=levels), key).reshape(-1, *shape_of(data))
+
+    settings = ex.Settings(
+        steps=budget.steps,
+        batch_size=budget.batch_size,
+        learning_rate=budget.learning_rate,
+        averages=(0.99, 0.998),
+        chunk=max(1, budget.steps // 10),
+    )
+    objective = ex.latent.NegativeELBO(
+        weight=lambda progress: budget.weight * jnp.minimum(2 * progress, 1.0), unconditional=budget.unconditional
+    )
+    return ex.train(
+        model,
+        arrays(split.train),
+        held_out=(arrays(split.held_out), None),
+        key=key,
+        settings=settings,
+        objective=objective,
+        transform=transform,
+    ).denoiser
+
+
+METHODS = ("posterior", "orthogonal", "entropy_difference", "loss_gap", "probe", "neighbours")
+
+
+def label_information(learn: tuple, test: tuple, *, key, steps: int = 2_000) -> dict[str, ex.Estimate]:
+    """I(Z;Y) of latents and labels: by a small diffusion model of z|y with a null token, fitted to some and measured on
+    others, in four forms; by a linear probe, cross-fitted over all, and by nearest neighbours of all.
+
+    **Arguments:**
+
+    - `learn`, `test`: latents, and their labels.
+    - `steps`: of the diffusion model's training.
+    """
+    fit_key, rate_key, posterior_key = jr.split(key, 3)
+    settings = ex.Settings(
+        steps=steps, batch_size=256, learning_rate=2e-3, unconditional=0.2, averages=(0.99,), chunk=max(1, steps // 10)
+    )
+    (z, y), (fresh, labels) = learn, test
+    model = ex.fit(z, y, key=fit_key, width=96, held_out=0.1, settings=settings)
+    # That the naive forms break their bounds is what they are shown for.
+    with warnings.catch_warnings(action="ignore"):
+        found = ex.integrate(ex.conditional_rates(model), fresh, labels, key=rate_key)
+        posterior = ex.mutual_information(model, fresh, labels, key=posterior_key)
+    found = {name: found[name] for name in METHODS if name in found} | {"posterior": posterior}
+    every, own = np.concatenate([z, fresh]), np.concatenate([y, labels])
+    return found | {"probe": probe(every, own), "neighbours": neighbours(every, own)}
+
+
+def probe(z: np.ndarray, y: np.ndarray) -> ex.Estimate:
+    r"""The bound $H(Y) + \mathbb{E}\log q(y|z)$ of a logistic regression that has not seen the sample."""
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
+    classes, index, counts = np.unique(y, return_inverse=True, return_counts=True)
+    posterior = cross_val_predict(classifier, z, index, method="predict_proba")
+    own = np.arange(len(y)), index
+    pointwise = np.log(posterior[own]) - np.log(counts / len(y))[index]
+    return ex.integral.mean_of(jnp.asarray(pointwise, jnp.float32))
+
+
+def neighbours(z: np.ndarray, y: np.ndarray, k: int = _NEIGHBOURS) -> ex.Estimate:
+    r"""Of numbers and labels, $\psi(N) + \psi(k) - \langle\psi(N_y)\rangle - \langle\psi(m)\rangle$, where $m$ samples
+    lie within the distance of the $k$-th neighbour that has the same label (Ross, 2014)."""
+    radius, sizes = np.empty(len(z)), np.empty(len(z))
+    for label in np.unique(y):
+        own = y == label
+        near = NearestNeighbors(n_neighbors=k).fit(z[own])
+        # Of the samples themselves, none of which counts as its own neighbour.
+        radius[own], sizes[own] = near.kneighbors()[0][:, -1], own.sum()
+    within = KDTree(z).query_radius(z, np.nextafter(radius, 0), count_only=True)
+    pointwise = digamma(len(z)) + digamma(k) - digamma(sizes) - digamma(np.maximum(within, k))
+    return ex.integral.mean_of(jnp.asarray(pointwise, jnp.float32))

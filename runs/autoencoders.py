@@ -1,0 +1,102 @@
+"""A variational and a diffusion autoencoder with the same encoder: what they reconstruct, and what their latents know.
+
+    just run autoencoders                         # the 8×8 digits of scikit-learn
+    just run autoencoders --preset cpu            # 5 000 images of MNIST (pip install "entropax[mnist]")
+
+Two numbers for each image ("Diffusion models are Kelly gamblers", App. F.2). The Gaussian likelihood of the one makes
+reconstructions means of what the latent leaves open, the diffusion decoder of the other draws from it. How sharp they
+are is their power at high frequencies, beside that of the images; where they lie in the plane of rate and distortion,
+both in nats; and what their latents tell of the label, I(Z;Y), by the methods of `runs.latents`.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+
+import entropax as ex
+from runs import _image_models as models, _latent_models as latents
+from runs._record import main, Record
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What is trained, and how closely it is measured.
+
+    **Arguments:**
+
+    - `data`, `seed`: of the training.
+    - `budget`: of both; the variational one takes as many steps.
+    - `images`: how many unseen images are measured, at most.
+    - `shown`: reconstructions.
+    - `nodes`: noise levels an image.
+    - `fitting`: steps of the diffusion models of the latents.
+    """
+
+    data: models.DataName = "digits"
+    budget: latents.Budget = latents.Budget(dim=2, weight=0.5)
+    seed: int = 0
+    images: int = 1_000
+    shown: int = 200
+    nodes: int = 64
+    fitting: int = 2_000
+
+
+PRESETS = {
+    "smoke": Config(budget=latents.Budget(dim=2, steps=20, batch_size=32), images=64, shown=20, nodes=4, fitting=20),
+    "default": Config(),
+    "cpu": Config(data="mnist5k", budget=latents.Budget(dim=2, weight=0.5, steps=800, batch_size=64), nodes=16),
+    "paper": Config(data="mnist", budget=latents.Budget(dim=2, weight=0.5, steps=50_000, batch_size=512)),
+}
+
+
+def sharpness(images: np.ndarray) -> np.ndarray:
+    """Power of each image beyond half of the highest frequency along either axis, shape `(batch,)`."""
+    power = np.abs(np.fft.fft2(images)) ** 2 / images[0].size
+    frequencies = [np.abs(np.fft.fftfreq(side)) for side in images.shape[-2:]]
+    high = np.maximum.outer(*frequencies) > 0.25
+    return np.sum(np.where(high, power, 0.0), axis=tuple(range(1, images.ndim)))
+
+
+def run(config: Config, record: Record) -> dict[str, Any]:
+    split = models.load(config.data)
+    net_key, train_key, pixel_key, *keys = jr.split(jr.key(config.seed), 7)
+    test = split.test[: config.images]
+    x, y = latents.pixels(test, config.data, pixel_key), np.asarray(test.labels)
+    seen = latents.pixels(split.train, config.data, pixel_key)
+    networks = {
+        "diffusion": latents.diffusion_autoencoder(config.data, split, config.budget, (), net_key),
+        "variational": latents.variational_autoencoder(config.data, config.budget, net_key),
+    }
+    arrays, metrics = {}, {}
+    for name, untrained in networks.items():
+        with record.stage(f"train {name}"):
+            model = latents.train(untrained, config.data, split, config.budget, key=train_key)
+        with record.stage(f"measure {name}"):
+            integrator = ex.Integrator(nodes=ex.Stratified(config.nodes), chunk=128)
+            point = ex.latent.rate_distortion(model, x, key=keys[0], integrator=integrator)
+            (learn,), (z,) = (ex.latent.encode(model, part, key=keys[1]) for part in (seen, x))
+            known = (np.asarray(learn), np.asarray(split.train.labels)), (np.asarray(z), y)
+            told = latents.label_information(*known, key=keys[2], steps=config.fitting)
+            drawn = model.decode((z[: config.shown],), key=keys[3])
+        grey = lambda part: np.asarray(part).reshape(-1, *test.shape)
+        arrays |= {f"latent_{name}": np.asarray(z), f"decoded_{name}": grey(drawn)}
+        metrics[name] = {
+            "rate": _pair(point.rate),
+            "distortion": _pair(point.distortion),
+            "sharpness": float(sharpness(grey(drawn)).mean() / sharpness(grey(x[: config.shown])).mean()),
+            "squared_error": float(jnp.mean((drawn - x[: config.shown]) ** 2)),
+            "I(Z;Y)": {method: _pair(estimate) for method, estimate in told.items()},
+        }
+    record.save(real=np.asarray(x).reshape(-1, *test.shape)[: config.shown], labels=y, **arrays)
+    return metrics
+
+
+def _pair(estimate: ex.Estimate) -> dict[str, float]:
+    return {"value": float(estimate.value), "stderr": float(estimate.stderr)}
+
+
+if __name__ == "__main__":
+    main(PRESETS, run)
