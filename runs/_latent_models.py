@@ -40,8 +40,8 @@ class Budget:
     """
 
     dim: int = 8
-    weight: float = 0.5
-    steps: int = 3_000
+    weight: float = 0.1
+    steps: int = 2_000
     batch_size: int = 256
     learning_rate: float = 2e-3
     unconditional: float = 0.1

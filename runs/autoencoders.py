@@ -36,7 +36,7 @@ class Config:
     """
 
     data: models.DataName = "digits"
-    budget: latents.Budget = latents.Budget(dim=2, weight=0.5)
+    budget: latents.Budget = latents.Budget(dim=2)
     seed: int = 0
     images: int = 1_000
     shown: int = 200
@@ -47,8 +47,8 @@ class Config:
 PRESETS = {
     "smoke": Config(budget=latents.Budget(dim=2, steps=20, batch_size=32), images=64, shown=20, nodes=4, fitting=20),
     "default": Config(),
-    "cpu": Config(data="mnist5k", budget=latents.Budget(dim=2, weight=0.5, steps=800, batch_size=64), nodes=16),
-    "paper": Config(data="mnist", budget=latents.Budget(dim=2, weight=0.5, steps=50_000, batch_size=512)),
+    "cpu": Config(data="mnist5k", budget=latents.Budget(dim=2, steps=800, batch_size=64), nodes=16),
+    "paper": Config(data="mnist", budget=latents.Budget(dim=2, steps=50_000, batch_size=512)),
 }
 
 
