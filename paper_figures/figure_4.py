@@ -35,7 +35,8 @@ def main(chosen: str) -> None:
         axis.set_title(rf"{label}, $\tau = {first['tau']:g}\,T$", fontsize=9)
         axis.set_xticks([])
         axis.set_yticks([])
-    figure.colorbar(dots, ax=axes[1], ticks=range(10), label="label", pad=0.02)
+        if axis is axes[1]:
+            figure.colorbar(dots, ax=axis, ticks=range(10), label="label", pad=0.02)
     for name, (label, colour) in _SHOWN.items():
         times, values, widths = curve(rows, name, "posterior")
         axes[2].plot(times, values, "o-", ms=3, color=colour, label=label)

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import warnings
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -62,7 +63,8 @@ def encoder(data: models.DataName, dim: int, key, *, depth: int = 2) -> ex.nn.Ab
     shape = shape_of(data)
     if len(shape) == 1:
         return ex.nn.MLPEncoder(shape, dim, (256, 256), key=key)
-    return ex.nn.ConvEncoder(shape, dim, (32, 64, 64)[:depth], key=key)
+    channels, height, width = shape
+    return ex.nn.ConvEncoder((channels, height, width), dim, (32, 64, 64)[:depth], key=key)
 
 
 def diffusion_autoencoder(
@@ -101,13 +103,15 @@ def variational_autoencoder(data: models.DataName, budget: Budget, key) -> ex.la
     if len(shape) == 1:
         net = ex.nn.MLPDecoder(budget.dim, shape, (256, 256), key=decoder_key)
     else:
-        net = ex.nn.ConvDecoder(budget.dim, shape, (32, 64), key=decoder_key)
+        channels, height, width = shape
+        net = ex.nn.ConvDecoder(budget.dim, (channels, height, width), (32, 64), key=decoder_key)
     return ex.latent.VariationalAutoencoder((encoder(data, budget.dim, encoder_key),), net, jnp.asarray(-1.0))
 
 
-def train(
-    model: ex.latent.AbstractAutoencoder, data: models.DataName, split: models.Split, budget: Budget, *, key
-) -> ex.latent.AbstractAutoencoder:
+_Model = TypeVar("_Model", bound=ex.latent.AbstractAutoencoder)
+
+
+def train(model: _Model, data: models.DataName, split: models.Split, budget: Budget, *, key) -> _Model:
     """Trained without labels; the rate is free at first, else encoders give up before the decoder listens."""
     levels = split.train.levels
     arrays = lambda part: jnp.asarray(part.pixels)
@@ -167,7 +171,7 @@ def probe(z: np.ndarray, y: np.ndarray) -> ex.Estimate:
     r"""The bound $H(Y) + \mathbb{E}\log q(y|z)$ of a logistic regression that has not seen the sample."""
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
     classes, index, counts = np.unique(y, return_inverse=True, return_counts=True)
-    posterior = cross_val_predict(classifier, z, index, method="predict_proba")
+    posterior = np.asarray(cross_val_predict(classifier, z, index, method="predict_proba"))
     own = np.arange(len(y)), index
     pointwise = np.log(posterior[own]) - np.log(counts / len(y))[index]
     return ex.integral.mean_of(jnp.asarray(pointwise, jnp.float32))

@@ -124,6 +124,7 @@ class _ToldOne(ex.AbstractDenoiser):
         return -np.inf, np.inf
 
     def __call__(self, z, log_snr, y=None):
+        assert y is not None
         a, b = jax.nn.sigmoid(log_snr), jax.nn.sigmoid(-log_snr)
         return jnp.sqrt(b) * (z - jnp.sqrt(a) * 0.8 * y) / (a * 0.36 + b)
 

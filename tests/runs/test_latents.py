@@ -1,0 +1,85 @@
+"""What latents know of labels, by neighbours and by a probe, where it is known; the sharpness of images; the runs."""
+
+import dataclasses
+
+import equinox as eqx
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+import entropax as ex
+from paper_figures.figure_4 import curve
+from runs import _image_models as models, _latent_models as program, autoencoders, latents
+from runs._record import execute
+
+
+def _two_classes(num, dim, apart):
+    """Labels ±1 and z = apart·y + noise in the first coordinate; and I(Z;Y) by quadrature."""
+    rng = np.random.default_rng(0)
+    y = np.arange(num) % 2
+    z = rng.normal(size=(num, dim))
+    z[:, 0] += apart * (2 * y - 1)
+    grid = np.linspace(-12, 12, 20_001)
+    density = np.exp(-0.5 * (grid - apart) ** 2) / np.sqrt(2 * np.pi)
+    return z.astype(np.float32), y, np.log(2) - np.trapezoid(density * np.logaddexp(0, -2 * apart * grid), grid)
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.7, 2.0])
+def test_neighbours_and_a_probe_know_what_two_gaussians_tell(apart):
+    z, y, exact = _two_classes(4_000, 2, apart)
+    for estimate in (program.neighbours(z, y), program.probe(z, y)):
+        assert abs(float(estimate.value) - exact) < 0.01 + 4 * float(estimate.stderr)
+
+
+def test_power_at_high_frequencies():
+    rows = np.arange(16)
+    slow, fast = np.cos(2 * np.pi * rows / 16), np.cos(2 * np.pi * 6 * rows / 16)
+    images = np.stack([np.tile(wave, (16, 1))[None] for wave in (slow, fast)])
+    # By Parseval's identity all of the power, 256/2, of the second, and none of the first.
+    np.testing.assert_allclose(autoencoders.sharpness(images), [0.0, 128.0], atol=1e-9)
+
+
+def test_before_its_training_a_decoder_knows_the_pixels_one_by_one():
+    split = models.load("digits")
+    budget = program.Budget(dim=3)
+    model = program.diffusion_autoencoder("digits", split, budget, (0.5,), jr.key(0))
+    z, told = jr.normal(jr.key(1), (64,)), (jnp.ones(3), -jnp.ones(3))
+    marginals = models.marginals(split)
+    both = eqx.filter_jit(lambda a: (model.denoiser(z, a, told), marginals(z.reshape(1, 8, 8), a).reshape(-1)))
+    for log_snr in (-2.0, 4.0):
+        np.testing.assert_allclose(*both(jnp.asarray(log_snr)), rtol=1e-5, atol=1e-5)
+    assert [encoder.dim for encoder in model.encoders] == [3, 3]
+
+
+def test_a_band_has_the_errors_of_estimates_and_of_seeds():
+    row = lambda tau, value: {"tau": tau, "semantic": {"posterior": {"value": value, "stderr": 0.3}}}
+    times, values, widths = curve([row(0.5, 1.0), row(0.1, 2.0), row(0.5, 2.0)], "semantic", "posterior")
+    np.testing.assert_array_equal(times, [0.1, 0.5])
+    np.testing.assert_array_equal(values, [2.0, 1.5])
+    # Of two seeds one apart the mean has an error of a half.
+    np.testing.assert_allclose(widths, 1.96 * np.hypot(0.3, [0.0, 0.5]))
+
+
+@pytest.mark.slow
+def test_the_whole_of_the_scan_goes_on_where_it_ended(tmp_path, monkeypatch):
+    config = latents.PRESETS["smoke"]
+    with pytest.warns(ex.latent.CollapseWarning):
+        first = latents.run(config, "0/2", str(tmp_path))
+        rows = latents.run(config, "0/1", str(tmp_path))
+    assert [len(first), len(rows)] == [1, 2]
+    # What the first shard has made was taken as it was.
+    assert first[0] == rows[0]
+    monkeypatch.setattr(latents, "piece", lambda *args: pytest.fail("a piece was made again"))
+    assert latents.run(config, "0/1", str(tmp_path)) == rows
+    for name in latents.NAMES:
+        assert rows[0][name]["posterior"]["value"] <= rows[0]["label_entropy"]
+
+
+@pytest.mark.slow
+def test_the_whole_of_the_autoencoders(tmp_path):
+    config = dataclasses.replace(autoencoders.PRESETS["smoke"], shown=8)
+    metrics, arrays = execute(autoencoders.run, config, tmp_path).load()
+    assert arrays["decoded_diffusion"].shape == arrays["decoded_variational"].shape == (8, 1, 8, 8)
+    # A mean is less sharp than a draw.
+    assert metrics["variational"]["sharpness"] < 0.5 * metrics["diffusion"]["sharpness"]
