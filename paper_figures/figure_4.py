@@ -42,7 +42,9 @@ def main(chosen: str) -> None:
         axes[2].plot(times, values, "o-", ms=3, color=colour, label=label)
         axes[2].fill_between(times, values - widths, values + widths, color=colour, alpha=0.2, lw=0)
     axes[2].axhline(first["label_entropy"], color="k", lw=0.8)
-    axes[2].annotate("$H(Y)$", (0.9, first["label_entropy"]), (0, -3), textcoords="offset points", va="top", fontsize=8)
+    axes[2].annotate(
+        "$H(Y)$", (0.9, first["label_entropy"]), (0, -3), textcoords="offset points", ha="right", va="top", fontsize=8
+    )
     axes[2].set_xlabel(r"$\tau / T$")
     axes[2].set_ylabel("$I(Z;Y)$  [nats]")
     axes[2].set_ylim(bottom=min(0.0, axes[2].get_ylim()[0]))
