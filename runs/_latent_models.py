@@ -167,6 +167,11 @@ def label_information(learn: tuple, test: tuple, *, key, steps: int = 2_000) -> 
     return found | {"probe": probe(every, own), "neighbours": neighbours(every, own)}
 
 
+def pair(estimate: ex.Estimate) -> dict[str, float]:
+    """As results have it."""
+    return {"value": float(estimate.value), "stderr": float(estimate.stderr)}
+
+
 def probe(z: np.ndarray, y: np.ndarray) -> ex.Estimate:
     r"""The bound $H(Y) + \mathbb{E}\log q(y|z)$ of a logistic regression that has not seen the sample."""
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))

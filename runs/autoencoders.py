@@ -84,18 +84,14 @@ def run(config: Config, record: Record) -> dict[str, Any]:
         grey = lambda part: np.asarray(part).reshape(-1, *test.shape)
         arrays |= {f"latent_{name}": np.asarray(z), f"decoded_{name}": grey(drawn)}
         metrics[name] = {
-            "rate": _pair(point.rate),
-            "distortion": _pair(point.distortion),
+            "rate": latents.pair(point.rate),
+            "distortion": latents.pair(point.distortion),
             "sharpness": float(sharpness(grey(drawn)).mean() / sharpness(grey(x[: config.shown])).mean()),
             "squared_error": float(jnp.mean((drawn - x[: config.shown]) ** 2)),
-            "I(Z;Y)": {method: _pair(estimate) for method, estimate in told.items()},
+            "I(Z;Y)": {method: latents.pair(estimate) for method, estimate in told.items()},
         }
     record.save(real=np.asarray(x).reshape(-1, *test.shape)[: config.shown], labels=y, **arrays)
     return metrics
-
-
-def _pair(estimate: ex.Estimate) -> dict[str, float]:
-    return {"value": float(estimate.value), "stderr": float(estimate.stderr)}
 
 
 if __name__ == "__main__":

@@ -87,21 +87,23 @@ def piece(config: Config, tau: float, seed: int) -> dict[str, Any]:
     integrator = ex.Integrator(nodes=ex.Stratified(config.nodes), chunk=128)
     point = ex.latent.rate_distortion(model, x["test"], key=measure_key, integrator=integrator)
     told = ex.mutual_information(model.denoiser, x["test"], z["test"], key=measure_key, integrator=integrator)
-    row = {"tau": tau, "seed": seed, "log_snr": edges[0], "distortion": _pair(point.distortion), "I(X;Z)": _pair(told)}
+    row = {
+        "tau": tau,
+        "seed": seed,
+        "log_snr": edges[0],
+        "distortion": latents.pair(point.distortion),
+        "I(X;Z)": latents.pair(told),
+    }
     for place, name in enumerate(NAMES):
         learn, test = ((np.asarray(z[part][place]), np.asarray(y[part])) for part in ("learn", "test"))
         found = latents.label_information(learn, test, key=label_key, steps=config.fitting)
-        row[name] = {method: _pair(estimate) for method, estimate in found.items()}
-        row[name]["rate"] = _pair(point.rates[place])
+        row[name] = {method: latents.pair(estimate) for method, estimate in found.items()}
+        row[name]["rate"] = latents.pair(point.rates[place])
         plane = TSNE(random_state=0, init="pca").fit_transform(test[0])
         row[name]["plane"] = np.round(plane, 2).tolist()
     row["labels"] = np.asarray(y["test"]).tolist()
     row["label_entropy"] = ex.label_entropy(y["test"])
     return row | {"seconds": {"train": trained, "all": time.perf_counter() - start}}
-
-
-def _pair(estimate: ex.Estimate) -> dict[str, float]:
-    return {"value": float(estimate.value), "stderr": float(estimate.stderr)}
 
 
 def show(rows: list[dict]) -> None:
