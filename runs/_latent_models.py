@@ -156,14 +156,14 @@ def label_information(learn: tuple, test: tuple, *, key, steps: int = 2_000) -> 
     settings = ex.Settings(
         steps=steps, batch_size=256, learning_rate=2e-3, unconditional=0.2, averages=(0.99,), chunk=max(1, steps // 10)
     )
-    (z, y), (fresh, labels) = learn, test
+    (z, y), (fresh, labels) = ((jnp.asarray(leaf) for leaf in part) for part in (learn, test))
     model = ex.fit(z, y, key=fit_key, width=96, held_out=0.1, settings=settings)
     # That the naive forms break their bounds is what they are shown for.
     with warnings.catch_warnings(action="ignore"):
         found = ex.integrate(ex.conditional_rates(model), fresh, labels, key=rate_key)
         posterior = ex.mutual_information(model, fresh, labels, key=posterior_key)
     found = {name: found[name] for name in METHODS if name in found} | {"posterior": posterior}
-    every, own = np.concatenate([z, fresh]), np.concatenate([y, labels])
+    every, own = (np.concatenate(parts) for parts in zip(learn, test))
     return found | {"probe": probe(every, own), "neighbours": neighbours(every, own)}
 
 
