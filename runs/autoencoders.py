@@ -5,8 +5,9 @@
 
 Two numbers for each image ("Diffusion models are Kelly gamblers", App. F.2). The Gaussian likelihood of the one makes
 reconstructions means of what the latent leaves open, the diffusion decoder of the other draws from it. How sharp they
-are is their power at high frequencies, beside that of the images; where they lie in the plane of rate and distortion,
-both in nats; and what their latents tell of the label, I(Z;Y), by the methods of `runs.latents`.
+are is their power at high frequencies, beside that of the images; their rates are in nats; and what their latents tell
+of the label, I(Z;Y), is by the methods of `runs.latents`. The distortion of the diffusion decoder is over the noise
+levels it was trained on alone, so that it is not to be compared with the other's.
 """
 
 import dataclasses

@@ -8,7 +8,8 @@ Two latents, z_sem for s >= τ and z_per for s < τ, are learnt without labels, 
 what z_per tells is of no use but where noise is small ("Diffusion models are Kelly gamblers", Sec. 6 and App. F). For
 each τ and each seed an autoencoder is trained, and I(Z_sem;Y) and I(Z_per;Y) are measured by four forms of a small
 diffusion model of z|y, by a linear probe, and by nearest neighbours; beside them the rates KL(q‖N(0, I)), the
-distortion -log p(x|z), and I(X;Z) by what the decoder gains from the latents.
+distortion -log p(x|z) as far as the noise levels of the training go, and I(X;Z) by what the decoder gains from the
+latents.
 
 Each autoencoder has a file of its own, and a run that was killed goes on with the next.
 """
