@@ -24,7 +24,7 @@ from entropax.train import Checkpoints, History
 QUICK = ("--steps", "400", "--batch-size", "128")
 
 
-def untrained(split, blocks, **settings):
+def untrained(split, held, blocks, **settings):
     """Networks that find nothing beyond second moments."""
     return Round([], np.zeros((1, len(split.tables.of))))
 

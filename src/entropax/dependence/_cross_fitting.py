@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from ._coordinates import canonical
 from ._network import Departure
 from ._terms import Term
-from ._training import called_alone, improvements, Split, train
+from ._training import Begun, called_alone, improvements, Split, train
 from ._variables import Variables
 
 
@@ -25,6 +26,10 @@ _MOST_DRAWS = 1_600
 
 _FEWEST_STEPS = 240
 
+# At how many checks, at most, a fit to all other folds takes over what half of the samples taught. Later on it would
+# have learned some of these by heart, which more of them hardly undo.
+_TAKEN_OVER = 5
+
 # How often a law that is conditioned is fitted, for one that is not: it is harder, but what is missed of the other
 # would count for information.
 _CONDITIONED = 3
@@ -32,8 +37,9 @@ _CONDITIONED = 3
 
 @dataclasses.dataclass(frozen=True)
 class CrossFitting:
-    r"""How networks are fitted to samples that they are not measured on: for every fold, one to all the others, and
-    one to half of them, from which the error that vanishes with more samples is told.
+    r"""How networks are fitted to samples that they are not measured on: for every fold, one to all the others; and two
+    to half as many, from which the error that vanishes with more samples is told, and whose first quarter of a training
+    the others take over.
 
     **Arguments:**
 
@@ -86,13 +92,21 @@ class Departures(NamedTuple):
 
     **Arguments:**
 
-    - `whole`, `half`: by the networks that saw all other folds, and half of them.
+    - `whole`, `half`: by the networks that saw all other folds, and by those that saw half as many samples.
     - `folds`: of the networks that saw all.
     """
 
     whole: Float[np.ndarray, "laws num"]
     half: Float[np.ndarray, "laws num"]
     folds: list[Fold]
+
+
+class _Job(NamedTuple):
+    """Samples to fit to, those to measure, and what to begin with."""
+
+    fitted: Int[np.ndarray, " few"]
+    held: Int[np.ndarray, " held"]
+    start: Begun | None = None
 
 
 def departures(
@@ -115,81 +129,100 @@ def departures(
 
     **Raises:** `ValueError` where what is left beside a fold has no more samples than columns; `FloatingPointError`
         where a training diverges.
+
+    **Returns:** the departures; none where half of what is left beside a fold has no more samples than columns.
     """
     num, dim = variables.values.shape
-    half_key, fit_key, noise_key = jr.split(key, 3)
+    half_key, whole_key, noise_key = jr.split(key, 3)
     held = fitting.held_out(order)
     if num - len(held[0]) < dim + 2:
         raise ValueError(
             f"`folds`, {fitting.folds}, leave {num - len(held[0])} of {num} samples to fit {dim} columns to, where "
             f"{dim + 2} or more are wanted. Give more samples, fewer columns, or more folds."
         )
-    splits: list[list[Split]] = [[], []]
+    rest = [np.setdiff1d(np.arange(num), rows) for rows in held]
+    few = (num - len(held[0])) // 2
+    if few < dim + 2:
+        # Half of them have no covariance, and no network would find anything beyond that of all.
+        nothing, networks = np.zeros((len(terms), num)), (None,) * len(terms)
+        folds = [Fold(_split(variables, terms, fitted), rows, networks) for fitted, rows in zip(rest, held)]
+        return Departures(nothing, nothing, folds)
+    # From either end of the order, so that each sample is held out by one of the two, and each fold, which is no
+    # longer than what lies between them, has been seen by one of them at most.
+    middle = num // 2
+    halves = [_Job(order[:few], order[middle:]), _Job(order[num - few :], order[:middle])]
+    half, _, (early, late) = _fit(variables, terms, halves, fitting, half_key, noise_key)
+    begins = np.cumsum([0, *map(len, held[:-1])])
+    wholes = [_Job(fitted, rows, early if begin >= few else late) for fitted, rows, begin in zip(rest, held, begins)]
+    whole, folds, _ = _fit(variables, terms, wholes, fitting, whole_key, noise_key)
+    return Departures(whole, half, folds)
+
+
+def _fit(variables, terms, jobs, fitting, key, noise_key):
+    """The departures of every sample, what is left of each job, and what another may begin with."""
+    num = len(variables.values)
     devices = _devices()
-    for fold, (rows, shuffle_key) in enumerate(zip(held, jr.split(half_key, fitting.folds))):
-        others = np.setdiff1d(np.arange(num), rows)
-        values, tables = canonical(variables, others, terms)
-        others = np.asarray(jr.permutation(shuffle_key, others))
-        for size in range(2):
-            split = _split(values, tables, others[: len(others) // (1 + size)], rows, len(held[0]))
-            splits[size].append(jax.device_put(split, devices[fold % len(devices)]))
+    splits = [
+        jax.device_put(_split(variables, terms, job.fitted), device)
+        for job, device in zip(jobs, itertools.cycle(devices))
+    ]
     blocks = _blocks(terms, fitting.batch_size // 32)
-    several = [*splits[0], *splits[1]]
-    keys = jr.split(fit_key, len(several))
 
-    # As many for half of the samples: what the fits differ by shall be the samples alone.
-    steps = num_steps(fitting, num)
-
-    def fit(job):
-        split, key = job
-        with jax.default_device(next(iter(split.values.devices()))):
+    def fit(item):
+        job, split, key = item
+        (device,) = split.values.devices()
+        with jax.default_device(device):
             return train(
                 split,
+                job.held,
                 blocks,
-                steps=steps,
+                start=job.start and job.start._replace(network=jax.device_put(job.start.network, device)),
+                # As many for half of the samples: what the fits differ by shall be the samples alone.
+                steps=num_steps(fitting, num),
                 learning_rate=fitting.learning_rate,
                 repetitions=max(4, _CHECK_DRAWS // num),
                 key=key,
             )
 
-    rounds = in_threads(fit, zip(several, keys))
+    rounds = in_threads(fit, zip(jobs, splits, jr.split(key, len(jobs))))
+    # One number of checks for all, chosen by all samples, so that no fold chooses by its own noise. What ended early
+    # stays as it was.
+    length = max(len(one.gains) for one in rounds)
+    at = lambda several, check: several[min(check, len(several)) - 1]
+    curve = [
+        np.average([at(one.gains, check) for one in rounds], 0, [len(job.held) for job in jobs])
+        for check in range(1, length + 1)
+    ]
+    best = np.where(np.max(curve, 0) > 0, np.argmax(curve, 0) + 1, 0)
+    folds = [
+        Fold(split, job.held, tuple(at(one.networks, check) if check else None for check in best))
+        for job, split, one in zip(jobs, splits, rounds)
+    ]
+    gains = np.zeros((len(terms), num))
     repetitions = min(max(16, _DRAWS // num), _MOST_DRAWS)
-    measured = []
-    for size in range(2):
-        of_size = rounds[size * fitting.folds : (size + 1) * fitting.folds]
-        # One number of checks for all folds, chosen by all samples, so that no fold chooses by its own noise.
-        length = min(len(one.gains) for one in of_size)
-        curve = np.average([one.gains[:length] for one in of_size], 0, [len(rows) for rows in held])
-        best = np.where(curve.max(0) > 0, curve.argmax(0) + 1, 0)
-        folds = [
-            Fold(split, rows, tuple(one.networks[check - 1] if check else None for check in best))
-            for split, rows, one in zip(splits[size], held, of_size)
-        ]
-        gains = np.zeros((len(terms), num))
-        for fold, gained in zip(folds, in_threads(lambda fold: _measured(fold, noise_key, repetitions), folds)):
-            gains[:, fold.rows] = gained
-        measured.append((gains, folds))
-    (whole, folds), (half, _) = measured
-    return Departures(whole, half, folds)
+    for fold, gained in zip(folds, in_threads(lambda fold: _measured(fold, noise_key, repetitions), folds)):
+        gains[:, fold.rows] = gained
+    checks = int(min(best.max(), _TAKEN_OVER))
+    return gains, folds, [Begun(at(one.networks, checks), checks) if checks else None for one in rounds]
 
 
-def _split(values, tables, fitted, held, most) -> Split:
+def _split(variables, terms, fitted) -> Split:
+    values, tables = canonical(variables, fitted, terms)
     padded = np.resize(fitted, len(values)).astype(np.int32)
-    count = jnp.asarray(len(fitted), jnp.int32)
-    return Split(jnp.asarray(values), tables, jnp.asarray(padded), count, jnp.asarray(np.resize(held, most)))
+    return Split(jnp.asarray(values), tables, jnp.asarray(padded), jnp.asarray(len(fitted), jnp.int32))
 
 
 def _measured(fold: Fold, key: PRNGKeyArray, repetitions: int) -> np.ndarray:
     """The departures of the samples of a fold."""
     gains = np.zeros((len(fold.networks), len(fold.rows)))
-    held = fold.split.values[fold.split.held]
+    held = fold.split.values[fold.rows]
     for network in {id(network): network for network in fold.networks if network is not None}.values():
         with called_alone(fold.split):
             every = improvements(network, fold.split.tables, held, key, repetitions)
         every = np.asarray(every)
         for law, chosen in enumerate(fold.networks):
             if chosen is network:
-                gains[law] = every[law, : len(fold.rows)]
+                gains[law] = every[law]
     return gains
 
 

@@ -6,12 +6,16 @@ from jaxtyping import ArrayLike, Float64, Real
 from scipy.special import digamma
 
 from ..integral import Estimate
+from ._ranks import without_swaps
 from ._terms import mutual_information_terms, Term
 from ._variables import Variables
 
 
 # Eigenvalues of a correlation matrix below which float64 covariances of some thousand samples are singular.
 _LEAST_EIGENVALUE = 1e-12
+
+# The share in doubt of what ranks had taken off.
+_DOUBT = 0.1
 
 
 def gaussian_information(x: Real[ArrayLike, " num dim_x"], y: Real[ArrayLike, " num_y dim_y"]) -> Estimate:
@@ -47,7 +51,9 @@ def gaussian_information(x: Real[ArrayLike, " num dim_x"], y: Real[ArrayLike, " 
 def gaussian_part(variables: Variables, terms: Sequence[Term], names: Sequence[str]) -> Estimate:
     r"""What second moments know of a sum of terms, with $F(S) = \tfrac12(\log\det S - b_{\lvert S\rvert})$,
 
-    $$\hat Q = -\sum_t w_t\bigl(F(S_{A_t \cup B_t}) - F(S_{B_t})\bigr).$$
+    $$\hat Q = -\sum_t w_t\bigl(F(S_{A_t \cup B_t}) - F(S_{B_t})\bigr),$$
+
+    of normal scores by their correlations without the swaps of ranks.
 
     **Arguments:**
 
@@ -71,19 +77,22 @@ def gaussian_part(variables: Variables, terms: Sequence[Term], names: Sequence[s
         )
     value, residuals, pointwise = 0.0, np.zeros(num), np.zeros(num)
     # The error of the value is that of the samples' covariance; what one sample tells is better told by a better one.
-    shrunk = _shrunk(cov, num - 1)
+    shrunk, ranked = _shrunk(cov, num - 1), cov
+    cov, swapped = without_swaps(values, cov, variables.ranked_columns), 0.0
     for weight, of, given in terms:
         for sign, part in ((-0.5, of + given), (0.5, given)):
             columns = variables.columns(part)
             block = np.ix_(columns, columns)
             value += weight * sign * (np.linalg.slogdet(cov[block])[1] - _shortfall(len(columns), num - 1))
+            swapped += weight * sign * (np.linalg.slogdet(cov[block])[1] - np.linalg.slogdet(ranked[block])[1])
             residuals += weight * sign * _quadratic(cov[block], values[:, columns])
             pointwise += weight * sign * _quadratic(shrunk[block], values[:, columns])
     residuals -= residuals.mean()
     return Estimate(
         value=jnp.asarray(value, jnp.float32),
         stderr_data=jnp.asarray(residuals.std(ddof=1) / np.sqrt(num), jnp.float32),
-        stderr_nodes=jnp.zeros((), jnp.float32),
+        # No node has it, but neither does the spread of the samples.
+        stderr_nodes=jnp.asarray(_DOUBT * abs(swapped), jnp.float32),
         pointwise=jnp.asarray(value + pointwise - pointwise.mean(), jnp.float32),
         residuals=jnp.asarray(residuals, jnp.float32),
     )

@@ -42,14 +42,16 @@ def of_pair(
     samples = check_samples(x, y, given, y_kind=y_kind, c_kind=given_kind, names=("x", "y", "given"))
     x_key, order_key, y_key, c_key = jr.split(key, 4)
     raw = [values.reshape(len(values), -1) for values in (samples.x, samples.y, samples.c) if values is not None]
-    parts = [normal_scores(samples.x, x_key)]
+    parts, ranked = [normal_scores(samples.x, x_key)], [True]
     if samples.y is not None and samples.y_classes is None:
         parts.append(normal_scores(samples.y, y_key))
+        ranked.append(True)
     if samples.c is not None:
         classes = samples.num_c_classes
         parts.append(normal_scores(samples.c, c_key) if classes is None else indicators(samples.c, classes))
+        ranked.append(classes is None)
     order = independent_order(np.concatenate(raw, 1), order_key)
-    return Ordered(side_by_side(parts), order, None if samples.y_classes is None else samples.y)
+    return Ordered(side_by_side(parts, ranked), order, None if samples.y_classes is None else samples.y)
 
 
 def of_tables(key: PRNGKeyArray, **tables: Shaped[ArrayLike, "..."]) -> Ordered:
@@ -60,7 +62,7 @@ def of_tables(key: PRNGKeyArray, **tables: Shaped[ArrayLike, "..."]) -> Ordered:
     order_key, *keys = jr.split(key, 1 + len(tables))
     checked = numbers(**tables)
     parts = [normal_scores(table, own_key) for table, own_key in zip(checked, keys)]
-    return Ordered(side_by_side(parts), independent_order(np.concatenate(checked, 1), order_key))
+    return Ordered(side_by_side(parts, [True] * len(parts)), independent_order(np.concatenate(checked, 1), order_key))
 
 
 def numbers(**tables: Shaped[ArrayLike, "..."]) -> list[Float64[np.ndarray, "num _"]]:
@@ -76,9 +78,9 @@ def numbers(**tables: Shaped[ArrayLike, "..."]) -> list[Float64[np.ndarray, "num
     return checked
 
 
-def side_by_side(parts: Sequence[Float64[np.ndarray, "num _"]]) -> Variables:
-    """Variables of the same samples."""
-    return Variables(np.concatenate(parts, 1), tuple(part.shape[1] for part in parts))
+def side_by_side(parts: Sequence[Float64[np.ndarray, "num _"]], ranked: Sequence[bool] = ()) -> Variables:
+    """Variables of the same samples, and whether each holds normal scores of its own."""
+    return Variables(np.concatenate(parts, 1), tuple(part.shape[1] for part in parts), tuple(ranked))
 
 
 def normal_scores(columns: Real[np.ndarray, "num dim"], key: PRNGKeyArray) -> Float64[np.ndarray, "num dim"]:

@@ -187,7 +187,7 @@ def _of_columns(x, terms_of, name, fitting, key, *, has_null=False):
     variables, order, _ = of_tables(sample_key, x=x)
     num = x.shape[1]
     return estimate(
-        Variables(variables.values, (1,) * num),
+        Variables(variables.values, (1,) * num, (True,) * num),
         [terms_of(num)],
         order,
         name=name,

@@ -12,6 +12,7 @@ import optax
 import optax.contrib
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ..integral import standard_error
 from ._coordinates import Tables
 from ._network import Departure
 
@@ -22,6 +23,9 @@ _BLOCK = 32
 # How often a training is looked at; one without a better look in so many has learned all that it will.
 _CHECKS = 20
 _PATIENCE = 5
+
+# How many standard errors above the Gaussian a first look must be to count.
+_CHANCE = 2.0
 
 _WARM_UP = 100.0
 _AVERAGE = 0.998
@@ -56,14 +60,12 @@ class Split(NamedTuple):
     - `values`: all, in the coordinates of `tables`.
     - `rows`: those to fit to, in the first `fitted` entries; of one shape for all splits, so that they share what is
         compiled.
-    - `held`: those held out.
     """
 
     values: Float[Array, "num dim"]
     tables: Tables
     rows: Int[Array, " num"]
     fitted: Int[Array, ""]
-    held: Int[Array, " held"]
 
 
 class _State(NamedTuple):
@@ -71,6 +73,13 @@ class _State(NamedTuple):
     optimiser: optax.OptState
     average: Departure
     step: Int[Array, ""]
+
+
+class Begun(NamedTuple):
+    """A network, and the number of checks of a training that it has behind it."""
+
+    network: Departure
+    checks: int
 
 
 class Round(NamedTuple):
@@ -83,8 +92,10 @@ class Round(NamedTuple):
 
 def train(
     split: Split,
+    held: Int[np.ndarray, " held"],
     blocks: Int[np.ndarray, " blocks"],
     *,
+    start: Begun | None = None,
     steps: int,
     learning_rate: float,
     repetitions: int,
@@ -95,7 +106,9 @@ def train(
     **Arguments:**
 
     - `split`: the samples.
+    - `held`: those that the training is looked at by.
     - `blocks`: the law of each block of the batch.
+    - `start`: what to go on from; a new network where there is none.
     - `steps`, `learning_rate`: of Muon, whose rate falls to zero as a cosine.
     - `repetitions`: draws of noise for each sample held out, at each check.
     - `key`: all randomness.
@@ -107,17 +120,18 @@ def train(
     """
     net_key, noise_key, key = jr.split(key, 3)
     variables, dim = split.tables.member.shape
-    net = Departure(dim, variables, key=net_key)
-    budget = jnp.asarray([steps, learning_rate], jnp.float32)
-    state = _State(net, _muon(*budget).init(eqx.filter(net, eqx.is_array)), net, jnp.zeros((), jnp.int32))
-    snapshots, curve = [], []
-    ends = np.linspace(0, steps, _CHECKS + 1).astype(np.int32)[1:]
+    net, checks = (Departure(dim, variables, key=net_key), 0) if start is None else start
+    ends = np.linspace(0, steps, _CHECKS + 1).astype(np.int32)
+    budget = jnp.asarray([steps, learning_rate, ends[checks]], jnp.float32)
+    optimiser = _muon(*budget).init(eqx.filter(net, eqx.is_array))
+    state = _State(net, optimiser, net, jnp.asarray(ends[checks]))
+    snapshots, curve, best, waited = [], [], 0.0, 0
     # What the batch is made of weighs the laws.
     weights = np.bincount(blocks, minlength=len(split.tables.of)) / len(blocks)
-    for end, chunk_key in zip(ends, jr.split(key, _CHECKS)):
+    for end, chunk_key in zip(ends[checks + 1 :], jr.split(key, _CHECKS)):
         with called_alone(split):
             state = _advance(state, split, jnp.asarray(blocks), budget, jnp.asarray(end), chunk_key)
-            gains = improvements(state.average, split.tables, split.values[split.held], noise_key, repetitions)
+            gains = improvements(state.average, split.tables, split.values[held], noise_key, repetitions)
         snapshots.append(state.average)
         curve.append(np.asarray(gains.mean(1)))
         if not np.isfinite(curve[-1]).all():
@@ -125,8 +139,11 @@ def train(
                 f"The training diverged before step {end} of {steps}: its predictions are not finite. Lower "
                 f"`learning_rate`, {learning_rate:g}."
             )
-        totals = np.asarray(curve) @ weights
-        if len(curve) - 1 - totals.argmax() >= _PATIENCE:
+        own = jnp.asarray(weights, gains.dtype) @ gains
+        # Better than the Gaussian by no more than chance is no better.
+        least = best if best > 0 else _CHANCE * float(standard_error(own))
+        best, waited = (float(own.mean()), 0) if own.mean() > least else (best, waited + 1)
+        if waited >= _PATIENCE:
             break
     return Round(snapshots, np.asarray(curve))
 
@@ -203,7 +220,7 @@ def _advance(state: _State, split: Split, blocks, budget, end, key) -> _State:
             updates, optimiser = _muon(*budget).update(gradient, state.optimiser, state.net)
             net = eqx.apply_updates(state.net, updates)
         # Over no more than a third of the steps taken, so that what a training begins with is forgotten soon.
-        taken = state.step.astype(jnp.float32)
+        taken = state.step.astype(jnp.float32) - budget[2]
         kept = jnp.minimum(_AVERAGE, taken / (taken + 3))
         average = jax.tree.map(lambda old, new: kept * old + (1 - kept) * new, state.average, net)
         return _State(net, optimiser, average, state.step + 1)
@@ -211,13 +228,15 @@ def _advance(state: _State, split: Split, blocks, budget, end, key) -> _State:
     return jax.lax.while_loop(lambda state: state.step < end, step, state)
 
 
-def _muon(steps, learning_rate) -> optax.GradientTransformation:
-    """All weights are matrices. The number of steps is traced, so that trainings of any length share what is compiled;
-    optax's own schedules refuse that. (Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024.)
+def _muon(steps, learning_rate, begun) -> optax.GradientTransformation:
+    """All weights are matrices; `begun` steps are behind them. The number of steps is traced, so that trainings of any
+    length share what is compiled; optax's own schedules refuse that. (Jordan et al., Muon: an optimizer for hidden
+    layers in neural networks, 2024.)
     """
 
     def rate(count):
-        return learning_rate * jnp.minimum(count / _WARM_UP, 1.0) * 0.5 * (1 + jnp.cos(jnp.pi * count / steps))
+        shape = 0.5 * (1 + jnp.cos(jnp.pi * (begun + count) / steps))
+        return learning_rate * jnp.minimum(count / _WARM_UP, 1.0) * shape
 
     return optax.contrib.muon(
         rate,

@@ -13,10 +13,17 @@ class Variables:
 
     - `values`: shape `(num, dim)`, the variables side by side.
     - `dims`: how many columns each of them has.
+    - `ranked`: whether each holds normal scores of samples of its own; none does where it is empty.
     """
 
     values: Float64[np.ndarray, "num dim"]
     dims: tuple[int, ...]
+    ranked: tuple[bool, ...] = ()
+
+    @property
+    def ranked_columns(self) -> np.ndarray:
+        """Whether each column holds normal scores."""
+        return np.repeat(self.ranked or (False,) * len(self.dims), self.dims)
 
     def columns(self, variables: Sequence[int]) -> np.ndarray:
         """The columns of some of the variables."""
