@@ -1,5 +1,7 @@
 """No sample is measured by what was fitted to it, nor by what that went on from."""
 
+from typing import Any
+
 import jax.random as jr
 import numpy as np
 import pytest
@@ -21,7 +23,8 @@ def test_every_sample_is_held_out(num, folds, monkeypatch):
         fitted = np.asarray(split.rows)[: int(split.fitted)]
         seen = np.union1d(fitted, [] if start is None else np.asarray(start.network))
         calls.append((len(fitted), held, seen))
-        return Round([seen] * 8, np.linspace(0.1, 0.8, 8)[:, None] * np.ones(len(split.tables.of)))
+        networks: Any = [seen] * 8
+        return Round(networks, np.linspace(0.1, 0.8, 8)[:, None] * np.ones(len(split.tables.of)))
 
     def measured(fold, key, repetitions):
         (network,) = {id(network): network for network in fold.networks}.values()

@@ -6,7 +6,7 @@ from scipy.special import ndtri
 # Newton's steps towards an angle; from above they converge without overshooting.
 _ITERATIONS = 12
 
-# Below how many times c, where swaps have a fifth of the difference of two columns, their angle is told by samples up to
+# Below how many times c, where swaps have a fifth of what two columns differ by, their angle is told by samples up to
 # this score alone: swaps in the tails are few, and each of them counts for much.
 _NEAR, _CENTRAL = 10.0, 2.0
 

@@ -1,0 +1,84 @@
+"""The rows of the benchmark Beyond Normal that were measured, in one file that is kept beside the page about them.
+
+    python -m runs.bmi_rows
+
+`docs/bmi_rows.json` has a cell for each number of samples and each seed, and says of which commit it is. Cells that
+`python -m runs.bmi` has finished here take the place of those that the file has; all others stay as they are.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+
+import tyro
+
+import entropax as ex
+from runs import bmi
+from runs._bmi_published import SIZES
+from runs._pieces import present
+from runs._record import find
+
+
+# As many as the benchmark has.
+_MOST_SEEDS = 10
+
+# What a row keeps; the rest can be told from it, or is of the machine.
+_KEPT = (
+    *("task", "exact", "exact_on_samples", "value", "stderr", "gaussian", "fitted", "halved"),
+    *("p_value", "pointwise_correlation", "seconds"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Of the command line.
+
+    **Arguments:**
+
+    - `file`: what the rows are kept in.
+    - `root`: the folder of all results.
+    """
+
+    file: str = "docs/bmi_rows.json"
+    root: str = "results"
+
+
+def cell(config: bmi.Config, root: str) -> dict | None:
+    """The rows of one number of samples and seed; `None` where they are not all there."""
+    record = find("bmi", config, root)
+    if record is None:
+        return None
+    rows = present(record, [f"{task.name}.json" for task in ex.data.bmi.tasks()])
+    return {
+        **dataclasses.asdict(config),
+        "commit": rows[0]["provenance"]["git"],
+        "versions": rows[0]["provenance"]["versions"],
+        "summary": bmi.summary(rows),
+        "rows": [{name: row[name] for name in _KEPT} for row in rows],
+    }
+
+
+def main(args: list[str] | None = None) -> list[dict]:
+    """The command line; returns all cells of the file."""
+    options = tyro.cli(Options, args=args, prog="python -m runs.bmi_rows", description=__doc__)
+    file = pathlib.Path(options.file)
+    kept = json.loads(file.read_text()) if file.exists() else []
+    cells = {(each["samples"], each["seed"]): each for each in kept}
+    for samples in SIZES:
+        for seed in range(_MOST_SEEDS):
+            found = cell(bmi.Config(samples, seed), options.root)
+            if found is not None:
+                cells[samples, seed] = found
+    rows = [cells[key] for key in sorted(cells)]
+    # Whole or not at all.
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    aside.write_text(json.dumps(rows, indent=1) + "\n")
+    os.replace(aside, file)
+    for each in rows:
+        print(each["samples"], "samples, seed", each["seed"], each["summary"])
+    return rows
+
+
+if __name__ == "__main__":
+    main()
