@@ -3,6 +3,9 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
 
+# A second run starts at once.
+export JAX_COMPILATION_CACHE_DIR := env("JAX_COMPILATION_CACHE_DIR", justfile_directory() / ".cache/jax")
+
 # Of `just slurm`: how many nodes, and how many GPUs on each.
 nodes := "1"
 gpus := "1"

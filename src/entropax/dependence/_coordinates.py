@@ -51,20 +51,6 @@ class Tables(eqx.Module):
     member: Bool[Array, "variables dim"]
     finest: Float[Array, ""]
 
-    @property
-    def first(self) -> "Tables":
-        """The tables of the first law alone."""
-        cut = lambda tables: (
-            tables.of,
-            tables.given,
-            tables.regression,
-            tables.basis,
-            tables.variances,
-            tables.spread,
-            tables.share,
-        )
-        return eqx.tree_at(cut, self, tuple(array[:1] for array in cut(self)))
-
     def predict(
         self, law: Array, z: Float[Array, "batch dim"], log_snr: Float[Array, " batch"], v: Float[Array, "batch dim"]
     ) -> Float[Array, "batch dim"]:

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from ._coordinates import canonical
 from ._network import Departure
 from ._terms import Term
-from ._training import Begun, called_alone, improvements, Split, train
+from ._training import Begun, improvements, Split, train
 from ._variables import Variables
 
 
@@ -215,14 +215,9 @@ def _split(variables, terms, fitted) -> Split:
 def _measured(fold: Fold, key: PRNGKeyArray, repetitions: int) -> np.ndarray:
     """The departures of the samples of a fold."""
     gains = np.zeros((len(fold.networks), len(fold.rows)))
-    held = fold.split.values[fold.rows]
     for network in {id(network): network for network in fold.networks if network is not None}.values():
-        with called_alone(fold.split):
-            every = improvements(network, fold.split.tables, held, key, repetitions)
-        every = np.asarray(every)
-        for law, chosen in enumerate(fold.networks):
-            if chosen is network:
-                gains[law] = every[law]
+        laws = [law for law, chosen in enumerate(fold.networks) if chosen is network]
+        gains[laws] = improvements(network, fold.split.tables, fold.split.values, fold.rows, key, repetitions, laws)
     return gains
 
 

@@ -14,6 +14,10 @@ from ..integral import Estimate
 # edges, whose networks stop at a finite sharpness.
 _UNLEARNT = 0.03
 
+# What is missing of a fit whose error falls as N^(-1/2), by what half as many samples lack beside all of them. With as
+# much for a standard error, an interval of 95 % holds what is missing where errors fall as slowly as N^(-1/4).
+_SLOW = 1 / (2**0.5 - 1)
+
 
 # Below this many samples networks learn next to nothing, and the error bars are as coarse.
 _FEW = 200
@@ -72,12 +76,15 @@ class Dependence:
 
     @property
     def stderr_fit(self) -> float:
-        r"""How far the fits may still be off: by all that the extrapolation adds (it would be 2.4 times as much for an
-        error that falls as $N^{-1/2}$, not $N^{-1}$), half of what the sides differ by, and three hundredths of what
-        networks find beyond second moments."""
-        apart = 0.0 if self.sides is None else max(self.sides) - min(self.sides)
+        r"""How far the fits may still be off: by 2.4 times what the extrapolation adds, which is all that would be
+        missing if their error fell as $N^{-1/2}$, not $N^{-1}$; half of what the sides differ by; and three hundredths
+        of what networks find beyond second moments."""
         departure = self.value - float(self.gaussian.value)
-        return math.hypot(self.fitted - self.halved, 0.5 * apart, _UNLEARNT * departure)
+        return math.hypot(_SLOW * (self.fitted - self.halved), self._apart, _UNLEARNT * departure)
+
+    @property
+    def _apart(self) -> float:
+        return 0.0 if self.sides is None else 0.5 * (max(self.sides) - min(self.sides))
 
     @property
     def stderr(self) -> float:
@@ -86,9 +93,10 @@ class Dependence:
 
     @property
     def converged(self) -> bool:
-        """Whether the fits' error is no more than that of finite data, or a twentieth of the value, and nothing is
-        known to be unseen."""
-        return not self.unseen and self.stderr_fit <= max(float(self.estimate.stderr), 0.05 * abs(self.value))
+        """Whether what the extrapolation adds, with half of what the sides differ by, is no more than the error of
+        finite data, or a twentieth of the value, and nothing is known to be unseen."""
+        moves = math.hypot(self.fitted - self.halved, self._apart)
+        return not self.unseen and moves <= max(float(self.estimate.stderr), 0.05 * abs(self.value))
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """The two-sided confidence interval at `level`, by the normal approximation.

@@ -41,8 +41,11 @@ def p_value(folds: Sequence[Fold], variables: Variables, shuffled: Sequence[int]
                 draw[:, of] = held[derangement(rng, len(held))][:, of]
         own += np.asarray(_gaussian_log_density(fold.split.tables, jnp.asarray(draws)))
         if (network := fold.networks[0]) is not None:
-            gains = lambda draw: improvements(network, fold.split.tables.first, draw, noise_key, _REPETITIONS)[0].sum()
-            own += [float(gains(jnp.asarray(draw))) for draw in draws]
+            rows, tables, shape = np.arange(len(held)), fold.split.tables, fold.split.values.shape
+            # As long as all samples are: of that shape it is compiled already.
+            padded = (np.resize(draw, shape) for draw in draws)
+            gains = [improvements(network, tables, draw, rows, noise_key, _REPETITIONS, [0]) for draw in padded]
+            own += np.sum(gains, (1, 2))
     return combined(totals)
 
 

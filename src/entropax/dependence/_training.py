@@ -1,6 +1,6 @@
 import collections
-import functools as ft
 import threading
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import equinox as eqx
@@ -12,7 +12,6 @@ import optax
 import optax.contrib
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ..integral import standard_error
 from ._coordinates import Tables
 from ._network import Departure
 
@@ -40,15 +39,15 @@ _UPDATE, _ITERATIONS = 0.2, 3
 _CENTRE, _SPREAD = 1.5, 2.0
 _BELOW, _ABOVE = -7.0, 9.0
 
-# How many rows are predicted at a time, at least.
-_LEAST_ROWS = 2_000
+# How many pairs of draws are predicted at a time.
+_PAIRS = 2_000
 
 # Numbers u_i = i φ mod 1: any run of them is spread evenly.
 _GOLDEN = 0.6180339887498949
 
 
-# Threads that meet at a call which is not compiled yet would compile it each for itself. None waits here for another's
-# results: calls return before they are there.
+# Held, one for each device, while what is compiled is called: threads that meet at a call which is not compiled yet
+# would compile it each for itself. None waits here for another's results: calls return before they are there.
 _CALLS: dict = collections.defaultdict(threading.Lock)
 
 
@@ -123,70 +122,89 @@ def train(
     net, checks = (Departure(dim, variables, key=net_key), 0) if start is None else start
     ends = np.linspace(0, steps, _CHECKS + 1).astype(np.int32)
     budget = jnp.asarray([steps, learning_rate, ends[checks]], jnp.float32)
-    optimiser = _muon(*budget).init(eqx.filter(net, eqx.is_array))
-    state = _State(net, optimiser, net, jnp.asarray(ends[checks]))
+    (device,) = split.values.devices()
+    # Bound to its device, as what comes out of a step is: the first would be compiled on its own.
+    state = jax.device_put(_begin(net, budget), device)
     snapshots, curve, best, waited = [], [], 0.0, 0
     # What the batch is made of weighs the laws.
     weights = np.bincount(blocks, minlength=len(split.tables.of)) / len(blocks)
     for end, chunk_key in zip(ends[checks + 1 :], jr.split(key, _CHECKS)):
-        with called_alone(split):
+        with _CALLS[device]:
             state = _advance(state, split, jnp.asarray(blocks), budget, jnp.asarray(end), chunk_key)
-            gains = improvements(state.average, split.tables, split.values[held], noise_key, repetitions)
+        gains = improvements(state.average, split.tables, split.values, held, noise_key, repetitions)
         snapshots.append(state.average)
-        curve.append(np.asarray(gains.mean(1)))
+        curve.append(gains.mean(1))
         if not np.isfinite(curve[-1]).all():
             raise FloatingPointError(
                 f"The training diverged before step {end} of {steps}: its predictions are not finite. Lower "
                 f"`learning_rate`, {learning_rate:g}."
             )
-        own = jnp.asarray(weights, gains.dtype) @ gains
+        own = weights @ gains
         # Better than the Gaussian by no more than chance is no better.
-        least = best if best > 0 else _CHANCE * float(standard_error(own))
-        best, waited = (float(own.mean()), 0) if own.mean() > least else (best, waited + 1)
+        least = best if best > 0 else _CHANCE * own.std() / len(own) ** 0.5
+        best, waited = (own.mean(), 0) if own.mean() > least else (best, waited + 1)
         if waited >= _PATIENCE:
             break
     return Round(snapshots, np.asarray(curve))
 
 
-def called_alone(split: Split) -> threading.Lock:
-    """Held by one thread for each device, while it calls what is compiled."""
-    return _CALLS[next(iter(split.values.devices()))]
+@jax.jit
+def _begin(net: Departure, budget) -> _State:
+    optimiser = _muon(*budget).init(eqx.filter(net, eqx.is_array))
+    return _State(net, optimiser, net, budget[2].astype(jnp.int32))
 
 
-@ft.partial(jax.jit, static_argnums=4)
 def improvements(
-    net: Departure, tables: Tables, held: Float[Array, "held dim"], key: PRNGKeyArray, repetitions: int
-) -> Float[Array, "laws held"]:
+    net: Departure,
+    tables: Tables,
+    values: Float[Array | np.ndarray, "num dim"],
+    rows: Int[np.ndarray, " held"],
+    key: PRNGKeyArray,
+    repetitions: int,
+    laws: Sequence[int] | None = None,
+) -> Float[np.ndarray, "laws held"]:
     r"""$\tfrac12\int\bigl(\lVert\varepsilon - \hat\varepsilon_{\mathcal N}\rVert^2 - \lVert\varepsilon -
-    \hat\varepsilon\rVert^2\bigr)\,\mathrm{d}\lambda$ of every law and sample, with the mean over `repetitions` draws of
-    noise for the expectation."""
-    # Few samples are tiled, as devices want them; each draw of noise is met with either sign.
+    \hat\varepsilon\rVert^2\bigr)\,\mathrm{d}\lambda$ of the rows of `values`, by laws, all if none is named, with the
+    mean over `repetitions` draws of noise for the expectation."""
+    # Each draw of noise is met with either sign.
     pairs = -(-repetitions // 2)
-    tiles = min(pairs, max(1, _LEAST_ROWS // len(held)))
-    passes = -(-pairs // tiles)
-    v = jnp.tile(held, (2 * tiles, 1))
+    padded = np.resize(rows, len(values)).astype(np.int32)
+    sizes = np.asarray([len(rows), pairs], np.int32)
+    laws = range(len(tables.of)) if laws is None else laws
+    (device,) = tables.of.devices()
+    # One law at a time, of one shape for all that is held out, and bound to one device: all share what is compiled.
+    with jax.default_device(device), _CALLS[device]:
+        each = lambda law: jax.device_put((net, tables, values, padded, sizes, np.int32(law), key), device)
+        sums = [_summed(*each(law)) for law in laws]
+    return np.stack([np.asarray(sum_)[: len(rows)] for sum_ in sums]) / pairs
+
+
+@jax.jit
+def _summed(net, tables, values, rows, sizes, law, key) -> Float[Array, " num"]:
+    """Of each of the first `sizes[0]` rows, the sum over `sizes[1]` pairs of draws."""
+    held, pairs = sizes
     low, high = _range(tables)
     level_key, key = jr.split(key)
-    # Each sample's levels are spread evenly, and each level's samples too.
-    strata = jnp.arange(passes * tiles, dtype=jnp.float32).reshape(passes, tiles, 1) / (passes * tiles)
-    places = jr.uniform(level_key) + strata + _GOLDEN * jnp.arange(len(held), dtype=jnp.float32)
-    level = jnp.tile(places % 1.0, (1, 2, 1)).reshape(passes, -1)
+    begin = jr.uniform(level_key)
 
-    def of_pass(law, level, key):
+    def add(i, sums):
+        drawn = i * _PAIRS + jnp.arange(_PAIRS, dtype=jnp.int32)
+        place, pair = drawn % held, drawn // held
+        # Each sample's levels are spread evenly, and each level's samples too.
+        as_float = lambda integers: integers.astype(jnp.float32)
+        level = (begin + as_float(pair) / as_float(pairs) + _GOLDEN * as_float(place)) % 1.0
+        log_snr = jnp.tile(low + (high - low) * level, 2)
+        v = jnp.tile(values[rows[place]], (2, 1))
         # All laws meet the same noise, at the same levels: what their errors share cancels in a difference.
-        log_snr = low + (high - low) * level
-        noise = jr.normal(key, (len(v) // 2, v.shape[1]))
+        noise = jr.normal(jr.fold_in(key, i), (_PAIRS, v.shape[1]))
         noise = jnp.concatenate([noise, -noise])
         seen = jnp.ones_like(log_snr)
         gaussian, predicted = _predictions(net, tables, law[None], v[None], log_snr[None], noise[None], seen[None])
         gap = jnp.sum(jnp.where(tables.of[law], (noise - gaussian) ** 2 - (noise - predicted) ** 2, 0), -1)
-        return 0.5 * (high - low) * gap
+        gain = 0.25 * (high - low) * (gap[:_PAIRS] + gap[_PAIRS:])
+        return sums.at[place].add(jnp.where(pair < pairs, gain, 0))
 
-    def of_law(law):
-        gains = jax.lax.map(lambda drawn: of_pass(law, *drawn), (level, jr.split(key, passes)))
-        return gains.reshape(-1, len(held)).mean(0)
-
-    return jax.lax.map(of_law, jnp.arange(len(tables.of)))
+    return jax.lax.fori_loop(0, -(-held * pairs // _PAIRS), add, jnp.zeros(len(values)))
 
 
 def _predictions(net, tables, laws, v, log_snr, noise, sign):
