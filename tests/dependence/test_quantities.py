@@ -1,6 +1,7 @@
 """Each quantity against its closed form, and what must not change it."""
 
 import functools as ft
+from typing import Any
 
 import jax
 import jax.random as jr
@@ -10,6 +11,7 @@ import scipy.linalg
 
 import entropax as ex
 from entropax import dependence
+from entropax.dependence import _training
 from entropax.dependence._cross_fitting import Departures, departures
 
 
@@ -125,6 +127,19 @@ def test_independent():
     found = measured(*np.random.default_rng(3).normal(size=(2, NUM, 2)))
     assert abs(found.value) < 3 * found.stderr < 0.01
     assert found.p_value is not None and found.p_value > 0.05
+
+
+@pytest.mark.usefixtures("one_device", "few_draws", "shallow")
+def test_compiled_once():
+    """For fits to half and to all other folds, from nothing and from another; for looks, estimate and null."""
+    functions: Any = _training._advance, _training._summed
+    before = [function._cache_size() for function in functions]
+    x, noise = np.random.default_rng(0).normal(size=(2, NUM - 1))
+    # In so short a training little is found of it.
+    with pytest.warns(dependence.ConvergenceWarning, match="still moves with the number of samples"):
+        found = measured(x, x**2 + 0.1 * noise, SHORT)
+    assert found.p_value == 0.01 and float(found.gaussian.value) < found.halved < found.fitted
+    assert [function._cache_size() for function in functions] == [1 + several for several in before]
 
 
 @pytest.mark.usefixtures("few_draws", "shallow")
