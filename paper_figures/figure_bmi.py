@@ -16,7 +16,7 @@ from matplotlib.ticker import NullLocator
 
 import entropax as ex
 from paper_figures._style import BLUE, GREEN, GREY, ORANGE, preset, PURPLE, save, use_style
-from runs import bmi, bmi_peers
+from runs import bmi, bmi_peers, bmi_rows
 from runs._bmi_published import PUBLISHED, SIZES, SOURCE
 from runs._record import find
 
@@ -35,8 +35,6 @@ _WANTED = {
     "default": Wanted(),
     "paper": Wanted(seeds=3),
 }
-# As many as the benchmark has.
-_MOST_SEEDS = 10
 
 _YELLOW = "#E69F00"
 # Their names, colours and markers.
@@ -80,17 +78,23 @@ _LINE = 0.16
 
 
 def rows_of(program, name: str, config: bmi.Config, only: str) -> list[dict]:
-    """The rows of a run, which is made first unless it is complete."""
-    record = find(name, config)
-    if record is None:
-        return program.run(bmi.Options(config.samples, config.seed, only))
-    return [record.read_json(f"{task.name}.json") for task in ex.data.bmi.tasks()]
+    """The rows of a run, or those that are kept of it, which is made first where there are neither."""
+    if (record := find(name, config)) is not None:
+        return [record.read_json(f"{task.name}.json") for task in ex.data.bmi.tasks()]
+    if (cell := _kept(name).get((config.samples, config.seed))) is not None:
+        return cell["rows"]
+    return program.run(bmi.Options(config.samples, config.seed, only))
+
+
+def _kept(name: str) -> dict[tuple[int, int], dict]:
+    return bmi_rows.kept() if name == "bmi" else {}
 
 
 def rows_by_seed(program, name: str, samples: int, wanted: Wanted) -> list[list[dict]]:
     """Of all seeds that are wanted or there."""
-    configs = [bmi.Config(samples, seed) for seed in range(_MOST_SEEDS)]
-    chosen = [config for config in configs if config.seed < wanted.seeds or find(name, config)]
+    configs = [bmi.Config(samples, seed) for seed in range(bmi_rows.MOST_SEEDS)]
+    there = lambda config: find(name, config) is not None or (samples, config.seed) in _kept(name)
+    chosen = [config for config in configs if config.seed < wanted.seeds or there(config)]
     return [rows_of(program, name, config, wanted.only) for config in chosen]
 
 

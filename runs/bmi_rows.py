@@ -3,7 +3,8 @@
     python -m runs.bmi_rows
 
 `docs/bmi_rows.json` has a cell for each number of samples and each seed, and says of which commit it is. Cells that
-`python -m runs.bmi` has finished here take the place of those that the file has; all others stay as they are.
+`python -m runs.bmi` has finished here take the place of those that the file has; all others stay as they are. What no
+run here has, `just figure bmi` takes from the file.
 """
 
 import dataclasses
@@ -20,12 +21,13 @@ from runs._pieces import present
 from runs._record import find
 
 
+FILE = "docs/bmi_rows.json"
 # As many as the benchmark has.
-_MOST_SEEDS = 10
+MOST_SEEDS = 10
 
 # What a row keeps; the rest can be told from it, or is of the machine.
 _KEPT = (
-    *("task", "exact", "exact_on_samples", "value", "stderr", "gaussian", "fitted", "halved"),
+    *("task", "exact", "exact_on_samples", "value", "stderr", "interval", "gaussian", "fitted", "halved"),
     *("p_value", "pointwise_correlation", "seconds"),
 )
 
@@ -40,7 +42,7 @@ class Options:
     - `root`: the folder of all results.
     """
 
-    file: str = "docs/bmi_rows.json"
+    file: str = FILE
     root: str = "results"
 
 
@@ -59,14 +61,19 @@ def cell(config: bmi.Config, root: str) -> dict | None:
     }
 
 
+def kept(file: str = FILE) -> dict[tuple[int, int], dict]:
+    """All cells of the file, by the number of samples and the seed."""
+    path = pathlib.Path(file)
+    return {(cell["samples"], cell["seed"]): cell for cell in (json.loads(path.read_text()) if path.exists() else [])}
+
+
 def main(args: list[str] | None = None) -> list[dict]:
     """The command line; returns all cells of the file."""
     options = tyro.cli(Options, args=args, prog="python -m runs.bmi_rows", description=__doc__)
     file = pathlib.Path(options.file)
-    kept = json.loads(file.read_text()) if file.exists() else []
-    cells = {(each["samples"], each["seed"]): each for each in kept}
+    cells = kept(options.file)
     for samples in SIZES:
-        for seed in range(_MOST_SEEDS):
+        for seed in range(MOST_SEEDS):
             found = cell(bmi.Config(samples, seed), options.root)
             if found is not None:
                 cells[samples, seed] = found

@@ -36,4 +36,6 @@ def test_finished_cells_take_their_place(known, tmp_path, monkeypatch, capsys):
     assert first["summary"]["covered"] == len(first["rows"]) == 40
     assert "mean_absolute_error" in capsys.readouterr().out
     assert json.loads(file.read_text()) == [first, second]
+    assert bmi_rows.kept(str(file)) == {(1_000, 1): first, (5_000, 3): other}
+    assert bmi_rows.kept(str(tmp_path / "none.json")) == {}
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".json"] == ["results"]
