@@ -28,7 +28,7 @@ def test_every_sample_is_held_out(num, folds, monkeypatch):
 
     def measured(fold, key, repetitions):
         (network,) = {id(network): network for network in fold.networks}.values()
-        return np.full((len(fold.networks), len(fold.rows)), np.isin(fold.rows, network).any(), float)
+        return np.full((len(fold.networks), 4, len(fold.rows)), np.isin(fold.rows, network).any(), float)
 
     monkeypatch.setattr("entropax.dependence._cross_fitting.train", train)
     monkeypatch.setattr("entropax.dependence._cross_fitting._measured", measured)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from ._coordinates import canonical
+from ._edges import continued
 from ._network import Departure
 from ._terms import Term
 from ._training import Begun, improvements, Split, train
@@ -198,12 +199,13 @@ def _fit(variables, terms, jobs, fitting, key, noise_key):
         Fold(split, job.held, tuple(at(one.networks, check) if check else None for check in best))
         for job, split, one in zip(jobs, splits, rounds)
     ]
-    gains = np.zeros((len(terms), num))
+    gains = np.zeros((len(terms), 4, num))
     repetitions = min(max(16, _DRAWS // num), _MOST_DRAWS)
     for fold, gained in zip(folds, in_threads(lambda fold: _measured(fold, noise_key, repetitions), folds)):
-        gains[:, fold.rows] = gained
+        gains[..., fold.rows] = gained
     checks = int(min(best.max(), _TAKEN_OVER))
-    return gains, folds, [Begun(at(one.networks, checks), checks) if checks else None for one in rounds]
+    whole = np.array([continued(of_law) for of_law in gains]).reshape(len(terms), num)
+    return whole, folds, [Begun(at(one.networks, checks), checks) if checks else None for one in rounds]
 
 
 def _split(variables, terms, fitted) -> Split:
@@ -213,8 +215,8 @@ def _split(variables, terms, fitted) -> Split:
 
 
 def _measured(fold: Fold, key: PRNGKeyArray, repetitions: int) -> np.ndarray:
-    """The departures of the samples of a fold."""
-    gains = np.zeros((len(fold.networks), len(fold.rows)))
+    """The departures of the samples of a fold, and what they are continued by."""
+    gains = np.zeros((len(fold.networks), 4, len(fold.rows)))
     for network in {id(network): network for network in fold.networks if network is not None}.values():
         laws = [law for law, chosen in enumerate(fold.networks) if chosen is network]
         gains[laws] = improvements(network, fold.split.tables, fold.split.values, fold.rows, key, repetitions, laws)

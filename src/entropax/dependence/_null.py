@@ -45,7 +45,7 @@ def p_value(folds: Sequence[Fold], variables: Variables, shuffled: Sequence[int]
             # As long as all samples are: of that shape it is compiled already.
             padded = (np.resize(draw, shape) for draw in draws)
             gains = [improvements(network, tables, draw, rows, noise_key, _REPETITIONS, [0]) for draw in padded]
-            own += np.sum(gains, (1, 2))
+            own += np.sum(gains, -1)[:, 0, 0]
     return combined(totals)
 
 

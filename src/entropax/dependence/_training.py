@@ -13,6 +13,7 @@ import optax.contrib
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ._coordinates import Tables
+from ._edges import weights as edge_weights
 from ._network import Departure
 
 
@@ -131,7 +132,7 @@ def train(
     for end, chunk_key in zip(ends[checks + 1 :], jr.split(key, _CHECKS)):
         with _CALLS[device]:
             state = _advance(state, split, jnp.asarray(blocks), budget, jnp.asarray(end), chunk_key)
-        gains = improvements(state.average, split.tables, split.values, held, noise_key, repetitions)
+        gains = improvements(state.average, split.tables, split.values, held, noise_key, repetitions)[:, 0]
         snapshots.append(state.average)
         curve.append(gains.mean(1))
         if not np.isfinite(curve[-1]).all():
@@ -162,10 +163,11 @@ def improvements(
     key: PRNGKeyArray,
     repetitions: int,
     laws: Sequence[int] | None = None,
-) -> Float[np.ndarray, "laws held"]:
+) -> Float[np.ndarray, "laws 4 held"]:
     r"""$\tfrac12\int\bigl(\lVert\varepsilon - \hat\varepsilon_{\mathcal N}\rVert^2 - \lVert\varepsilon -
     \hat\varepsilon\rVert^2\bigr)\,\mathrm{d}\lambda$ of the rows of `values`, by laws, all if none is named, with the
-    mean over `repetitions` draws of noise for the expectation."""
+    mean over `repetitions` draws of noise for the expectation; and of laws of one column the integrals that
+    [`continued`][entropax.dependence._edges.continued] wants."""
     # Each draw of noise is met with either sign.
     pairs = -(-repetitions // 2)
     padded = np.resize(rows, len(values)).astype(np.int32)
@@ -176,16 +178,19 @@ def improvements(
     with jax.default_device(device), _CALLS[device]:
         each = lambda law: jax.device_put((net, tables, values, padded, sizes, np.int32(law), key), device)
         sums = [_summed(*each(law)) for law in laws]
-    return np.stack([np.asarray(sum_)[: len(rows)] for sum_ in sums]) / pairs
+    return np.stack([np.asarray(sum_)[:, : len(rows)] for sum_ in sums]) / pairs
 
 
 @jax.jit
-def _summed(net, tables, values, rows, sizes, law, key) -> Float[Array, " num"]:
+def _summed(net, tables, values, rows, sizes, law, key) -> Float[Array, "4 num"]:
     """Of each of the first `sizes[0]` rows, the sum over `sizes[1]` pairs of draws."""
     held, pairs = sizes
     low, high = _range(tables)
     level_key, key = jr.split(key)
     begin = jr.uniform(level_key)
+    of = tables.of[law]
+    # Where the one column's signal and noise meet.
+    meet, single = -jnp.sum(jnp.where(of, jnp.log(tables.variances[law]), 0)), of.sum() == 1
 
     def add(i, sums):
         drawn = i * _PAIRS + jnp.arange(_PAIRS, dtype=jnp.int32)
@@ -193,18 +198,21 @@ def _summed(net, tables, values, rows, sizes, law, key) -> Float[Array, " num"]:
         # Each sample's levels are spread evenly, and each level's samples too.
         as_float = lambda integers: integers.astype(jnp.float32)
         level = (begin + as_float(pair) / as_float(pairs) + _GOLDEN * as_float(place)) % 1.0
-        log_snr = jnp.tile(low + (high - low) * level, 2)
+        own_level = low + (high - low) * level
+        log_snr = jnp.tile(own_level, 2)
         v = jnp.tile(values[rows[place]], (2, 1))
         # All laws meet the same noise, at the same levels: what their errors share cancels in a difference.
         noise = jr.normal(jr.fold_in(key, i), (_PAIRS, v.shape[1]))
         noise = jnp.concatenate([noise, -noise])
         seen = jnp.ones_like(log_snr)
         gaussian, predicted = _predictions(net, tables, law[None], v[None], log_snr[None], noise[None], seen[None])
-        gap = jnp.sum(jnp.where(tables.of[law], (noise - gaussian) ** 2 - (noise - predicted) ** 2, 0), -1)
+        gap = jnp.sum(jnp.where(of, (noise - gaussian) ** 2 - (noise - predicted) ** 2, 0), -1)
         gain = 0.25 * (high - low) * (gap[:_PAIRS] + gap[_PAIRS:])
-        return sums.at[place].add(jnp.where(pair < pairs, gain, 0))
+        further = jnp.where(single, edge_weights(own_level - meet), 0)
+        each = jnp.concatenate([gain[None], further * gain])
+        return sums.at[:, place].add(jnp.where(pair < pairs, each, 0))
 
-    return jax.lax.fori_loop(0, -(-held * pairs // _PAIRS), add, jnp.zeros(len(values)))
+    return jax.lax.fori_loop(0, -(-held * pairs // _PAIRS), add, jnp.zeros((4, len(values))))
 
 
 def _predictions(net, tables, laws, v, log_snr, noise, sign):
