@@ -8,8 +8,9 @@ One setting for all tasks: `ex.dependence.mutual_information(x, y, key=key)`. Ea
 own, and a run that was killed goes on with the next; shards may run at the same time. The estimate depends on ranks
 alone, so that fourteen tasks whose ranks are those of another take its numbers (`same_ranks_as`).
 
-On two cores a task takes 40 to 95 seconds at 10 000 samples, 63 on average, and about 20 at 1 000. Expected: see
-`docs/mutual_information.md`.
+On one core, a slow one, a task takes 150 seconds on average at 10 000 samples, 260 at most, and 50 at 1 000, of two
+such processes side by side; the first with as many columns, or samples, compiles for half a minute. Expected: see
+`docs/mutual_information.md`, and row by row `docs/bmi_rows.json`.
 """
 
 import dataclasses
