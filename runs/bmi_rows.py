@@ -2,7 +2,7 @@
 
     python -m runs.bmi_rows
 
-`docs/bmi_rows.json` has a cell for each number of samples and each seed, and says of which commit it is. Cells that
+`docs/bmi_rows.json` has a cell for each number of samples and each seed, and says of which commits it is. Cells that
 `python -m runs.bmi` has finished here take the place of those that the file has; all others stay as they are. What no
 run here has, `just figure bmi` takes from the file.
 """
@@ -54,7 +54,7 @@ def cell(config: bmi.Config, root: str) -> dict | None:
     rows = present(record, [f"{task.name}.json" for task in ex.data.bmi.tasks()])
     return {
         **dataclasses.asdict(config),
-        "commit": rows[0]["provenance"]["git"],
+        "commits": sorted({row["provenance"]["git"] for row in rows}),
         "versions": rows[0]["provenance"]["versions"],
         "summary": bmi.summary(rows),
         "rows": [{name: row[name] for name in _KEPT} for row in rows],
