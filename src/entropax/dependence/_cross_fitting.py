@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from ._coordinates import canonical
-from ._edges import continued
+from ._edges import continued, has_edges
 from ._network import Departure
 from ._terms import Term
 from ._training import Begun, improvements, Split, train
@@ -156,11 +156,17 @@ def departures(
     begins = np.cumsum([0, *map(len, held[:-1])])
     wholes = [_Job(fitted, rows, early if begin >= few else late) for fitted, rows, begin in zip(rest, held, begins)]
     whole, folds, _ = _fit(variables, terms, wholes, fitting, whole_key, noise_key)
+    # By the whole, and both of them, so that what they differ by is the number of samples.
+    edges = [has_edges(of_law) for of_law in whole]
+    whole, half = (
+        np.array([continued(sums) if edge else sums[0] for sums, edge in zip(fit, edges)]).reshape(len(terms), num)
+        for fit in (whole, half)
+    )
     return Departures(whole, half, folds)
 
 
 def _fit(variables, terms, jobs, fitting, key, noise_key):
-    """The departures of every sample, what is left of each job, and what another may begin with."""
+    """What every law departs by, and what that is continued by; what is left of each job; what another begins with."""
     num = len(variables.values)
     devices = _devices()
     splits = [
@@ -204,8 +210,7 @@ def _fit(variables, terms, jobs, fitting, key, noise_key):
     for fold, gained in zip(folds, in_threads(lambda fold: _measured(fold, noise_key, repetitions), folds)):
         gains[..., fold.rows] = gained
     checks = int(min(best.max(), _TAKEN_OVER))
-    whole = np.array([continued(of_law) for of_law in gains]).reshape(len(terms), num)
-    return whole, folds, [Begun(at(one.networks, checks), checks) if checks else None for one in rounds]
+    return gains, folds, [Begun(at(one.networks, checks), checks) if checks else None for one in rounds]
 
 
 def _split(variables, terms, fitted) -> Split:

@@ -28,8 +28,8 @@ def weights(above: Float[Array, " batch"]) -> Float[Array, "3 batch"]:
     return jnp.stack([*inside, jnp.where(above > _END, jnp.ones_like(above), 0)])
 
 
-def continued(sums: Float[np.ndarray, "4 num"]) -> Float[np.ndarray, " num"]:
-    r"""The departure of each sample, continued beyond what a network is sharp enough for where the law has edges.
+def has_edges(sums: Float[np.ndarray, "4 num"]) -> bool:
+    r"""Whether the law has edges that the network is not sharp enough for.
 
     Where a density jumps by $h$, noise of size $\sigma$ is told within $\sigma$ of the jump, and
 
@@ -37,18 +37,27 @@ def continued(sums: Float[np.ndarray, "4 num"]) -> Float[np.ndarray, " num"]:
       A = \sum_{\mathrm{jumps}} h \int\frac{\varphi^2}{\Phi}\,\mathrm du,$$
 
     for all $\sigma$ at which edges are apart. Of smooth laws it falls as $e^{-\lambda}$. A network of finite sharpness
-    loses edges at some $\lambda$. Where $A$ is nearly the same in both bands, and more is left beyond than the network
-    finds, it goes on with that of the second.
+    loses edges at some $\lambda$: it has some where $A$ is nearly the same in both bands, and with that of the second
+    more is left beyond than the network finds.
 
     **Arguments:**
 
     - `sums`: of each sample, the integral, and those with [`weights`][].
     """
-    whole, *bands, beyond = sums
-    lower, upper = (band + known for band, known in zip(bands, _GAUSSIAN))
-    further = upper * np.exp(-_END / 2) - 0.5 * np.log1p(np.exp(-_END)) - beyond
-    alike = _ALIKE < upper.mean() / lower.mean() < 1 / _ALIKE if lower.mean() > 0 else False
-    return whole + further if alike and further.mean() > 0 else whole
+    lower, upper = (band.mean() + known for band, known in zip(sums[1:3], _GAUSSIAN))
+    return bool(lower > 0 and _ALIKE < upper / lower < 1 / _ALIKE and (continued(sums) - sums[0]).mean() > 0)
+
+
+def continued(sums: Float[np.ndarray, "4 num"]) -> Float[np.ndarray, " num"]:
+    r"""The departure of each sample, with $A e^{-\lambda/2}$ of the second band in place of what the network finds
+    beyond it.
+
+    **Arguments:**
+
+    - `sums`: as of [`has_edges`][].
+    """
+    integral, _, upper, beyond = sums
+    return integral + (upper + _GAUSSIAN[1]) * np.exp(-_END / 2) - 0.5 * np.log1p(np.exp(-_END)) - beyond
 
 
 def _of_gaussian(begin: float, end: float) -> float:
