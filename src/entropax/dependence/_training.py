@@ -167,7 +167,7 @@ def improvements(
     r"""$\tfrac12\int\bigl(\lVert\varepsilon - \hat\varepsilon_{\mathcal N}\rVert^2 - \lVert\varepsilon -
     \hat\varepsilon\rVert^2\bigr)\,\mathrm{d}\lambda$ of the rows of `values`, by laws, all if none is named, with the
     mean over `repetitions` draws of noise for the expectation; and of laws of one column the integrals that
-    [`continued`][entropax.dependence._edges.continued] wants."""
+    [`has_edges`][entropax.dependence._edges.has_edges] wants."""
     # Each draw of noise is met with either sign.
     pairs = -(-repetitions // 2)
     padded = np.resize(rows, len(values)).astype(np.int32)
