@@ -81,13 +81,14 @@ def rows_of(program, name: str, config: bmi.Config, only: str) -> list[dict]:
     """The rows of a run, or those that are kept of it, which is made first where there are neither."""
     if (record := find(name, config)) is not None:
         return [record.read_json(f"{task.name}.json") for task in ex.data.bmi.tasks()]
-    if (cell := _kept(name).get((config.samples, config.seed))) is not None:
-        return cell["rows"]
+    if (rows := _kept(name).get((config.samples, config.seed))) is not None:
+        return rows
     return program.run(bmi.Options(config.samples, config.seed, only))
 
 
-def _kept(name: str) -> dict[tuple[int, int], dict]:
-    return bmi_rows.kept() if name == "bmi" else {}
+def _kept(name: str) -> dict[tuple[int, int], list[dict]]:
+    part = {"bmi": "rows", "bmi_peers": "peers"}[name]
+    return {key: cell[part] for key, cell in bmi_rows.kept().items() if part in cell}
 
 
 def rows_by_seed(program, name: str, samples: int, wanted: Wanted) -> list[list[dict]]:

@@ -25,13 +25,13 @@ def main(chosen: str) -> None:
     _, arrays = execute(images.run, config).load()
     figure, axes = plt.subplots(1, 4, figsize=(12.4, 0.5 + 0.31 * config.grid), layout="constrained")
     for axis, (name, title) in zip(axes, _GRIDS):
-        axis.imshow(_tiled(arrays[name], config.grid), cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+        axis.imshow(tiled(arrays[name], config.grid), cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
         axis.set_title(title.format(weight=config.weight), fontsize=9)
         axis.set_axis_off()
     save(figure, "figure_samples", chosen)
 
 
-def _tiled(pictures: np.ndarray, rows: int) -> np.ndarray:
+def tiled(pictures: np.ndarray, rows: int) -> np.ndarray:
     """A column for each class, in which pictures follow each other; channels last."""
     grid = pictures[: rows * models.CLASSES].reshape(models.CLASSES, rows, *pictures.shape[1:])
     # Between pictures a line of the middle grey.

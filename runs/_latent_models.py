@@ -5,6 +5,7 @@ import math
 import warnings
 from typing import TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -72,17 +73,34 @@ def diffusion_autoencoder(
 ) -> ex.latent.DiffusionAutoencoder:
     """Untrained, with a latent for each band, of which those of more noise see more of the image."""
     condition_key, net_key, *encoder_keys = jr.split(key, 3 + len(edges))
-    shape, bands = shape_of(data), len(edges) + 1
-    condition = ex.nn.LatentCondition(bands * budget.dim, 256 if len(shape) == 1 else 128, key=condition_key)
-    train = split.train
+    bands = len(edges) + 1
+    condition = ex.nn.LatentCondition(bands * budget.dim, _embedding(data), key=condition_key)
+    depths = [3 if place == 0 and bands > 1 else 2 for place in range(bands)]
+    encoders = tuple(encoder(data, budget.dim, k, depth=depth) for k, depth in zip(encoder_keys, depths))
+    return ex.latent.DiffusionAutoencoder(encoders, ex.latent.Bands(denoiser(data, split, condition, net_key), edges))
+
+
+def by_label(data: models.DataName, split: models.Split, key) -> ex.Neural:
+    """The decoder of a diffusion autoencoder, untrained, told the label in place of a latent."""
+    condition_key, net_key = jr.split(key)
+    return denoiser(data, split, ex.nn.LabelCondition(models.CLASSES, _embedding(data), key=condition_key), net_key)
+
+
+def _embedding(data: models.DataName) -> int:
+    return 256 if len(shape_of(data)) == 1 else 128
+
+
+def denoiser(data: models.DataName, split: models.Split, condition: ex.nn.AbstractCondition, key) -> ex.Neural:
+    """Untrained, of images given a condition; what pixels tell one by one is exact from the start."""
+    shape, train = shape_of(data), split.train
     values = (np.asarray(train.pixels, np.float32) + 0.5) * train.bin_width - 1
     trained_range = models.LEAST_LOG_SNR, min(_HIGHEST, math.log(48) - 2 * math.log(train.bin_width))
     if len(shape) == 1:
-        net = ex.nn.MLP(64, condition, trained_range, depth=3, key=net_key)
+        net = ex.nn.MLP(64, condition, trained_range, depth=3, key=key)
     else:
-        net = ex.nn.UNet(shape[0], condition, (16, 32, 64), depth=1, groups=8, key=net_key)
+        net = ex.nn.UNet(shape[0], condition, (16, 32, 64), depth=1, groups=8, key=key)
     histogram = models.marginals(split)
-    denoiser = ex.Neural(
+    return ex.Neural(
         net=net,
         baseline=dataclasses.replace(
             histogram, log_probabilities=histogram.log_probabilities.reshape(*shape, train.levels)
@@ -91,9 +109,6 @@ def diffusion_autoencoder(
         normalise=ex.Standardising(jnp.asarray(values.mean()), jnp.asarray(values.var())),
         trained_range=trained_range,
     )
-    depths = [3 if place == 0 and bands > 1 else 2 for place in range(bands)]
-    encoders = tuple(encoder(data, budget.dim, k, depth=depth) for k, depth in zip(encoder_keys, depths))
-    return ex.latent.DiffusionAutoencoder(encoders, ex.latent.Bands(denoiser, edges))
 
 
 def variational_autoencoder(data: models.DataName, budget: Budget, key) -> ex.latent.VariationalAutoencoder:
@@ -108,13 +123,27 @@ def variational_autoencoder(data: models.DataName, budget: Budget, key) -> ex.la
     return ex.latent.VariationalAutoencoder((encoder(data, budget.dim, encoder_key),), net, jnp.asarray(-1.0))
 
 
-_Model = TypeVar("_Model", bound=ex.latent.AbstractAutoencoder)
+_Autoencoder = TypeVar("_Autoencoder", bound=ex.latent.AbstractAutoencoder)
+_Model = TypeVar("_Model", bound=eqx.Module)
 
 
-def train(model: _Model, data: models.DataName, split: models.Split, budget: Budget, *, key) -> _Model:
+def train(model: _Autoencoder, data: models.DataName, split: models.Split, budget: Budget, *, key) -> _Autoencoder:
     """Trained without labels; the rate is free at first, else encoders give up before the decoder listens."""
+    objective = ex.latent.NegativeELBO(
+        weight=lambda progress: budget.weight * jnp.minimum(2 * progress, 1.0), unconditional=budget.unconditional
+    )
+    return _trained(model, data, split, budget, objective, lambda part: None, key)
+
+
+def train_by_label(model: ex.Neural, data: models.DataName, split: models.Split, budget: Budget, *, key) -> ex.Neural:
+    """Trained as long, with a null token for as large a share."""
+    objective = ex.Denoising(unconditional=budget.unconditional)
+    return _trained(model, data, split, budget, objective, lambda part: jnp.asarray(part.labels), key)
+
+
+def _trained(model: _Model, data, split, budget, objective, told, key) -> _Model:
     levels = split.train.levels
-    arrays = lambda part: jnp.asarray(part.pixels)
+    arrays = lambda part: (jnp.asarray(part.pixels), told(part))
 
     def transform(key, values):
         return images.dequantise(images.Images(values, levels=levels), key).reshape(-1, *shape_of(data))
@@ -126,13 +155,10 @@ def train(model: _Model, data: models.DataName, split: models.Split, budget: Bud
         averages=(0.99, 0.998),
         chunk=max(1, budget.steps // 10),
     )
-    objective = ex.latent.NegativeELBO(
-        weight=lambda progress: budget.weight * jnp.minimum(2 * progress, 1.0), unconditional=budget.unconditional
-    )
     return ex.train(
         model,
-        arrays(split.train),
-        held_out=(arrays(split.held_out), None),
+        *arrays(split.train),
+        held_out=arrays(split.held_out),
         key=key,
         settings=settings,
         objective=objective,
@@ -143,21 +169,33 @@ def train(model: _Model, data: models.DataName, split: models.Split, budget: Bud
 METHODS = ("posterior", "orthogonal", "entropy_difference", "loss_gap", "probe", "neighbours")
 
 
-def label_information(learn: tuple, test: tuple, *, key, steps: int = 2_000) -> dict[str, ex.Estimate]:
-    """I(Z;Y) of latents and labels: by a small diffusion model of z|y with a null token, fitted to some and measured on
-    others, in four forms; by a linear probe, cross-fitted over all, and by nearest neighbours of all.
+def complete(model: ex.latent.DiffusionAutoencoder) -> ex.latent.DiffusionAutoencoder:
+    """With the pixels one by one for a decoder beyond the range that it was trained on: one for all noise levels, whose
+    distortion is a bound on -log p(x|z)."""
+    inner = model.denoiser.denoiser
+    assert isinstance(inner, ex.Neural)
+    return eqx.tree_at(lambda m: m.denoiser.denoiser, model, models.complete(inner))
 
-    **Arguments:**
 
-    - `learn`, `test`: latents, and their labels.
-    - `steps`: of the diffusion model's training.
-    """
-    fit_key, rate_key, posterior_key = jr.split(key, 3)
+def latent_model(z: np.ndarray, y: np.ndarray, *, key, steps: int = 2_000) -> ex.Neural:
+    """A small diffusion model of z|y with a null token."""
     settings = ex.Settings(
         steps=steps, batch_size=256, learning_rate=2e-3, unconditional=0.2, averages=(0.99,), chunk=max(1, steps // 10)
     )
-    (z, y), (fresh, labels) = ((jnp.asarray(leaf) for leaf in part) for part in (learn, test))
-    model = ex.fit(z, y, key=fit_key, width=96, held_out=0.1, settings=settings)
+    return ex.fit(jnp.asarray(z), jnp.asarray(y), key=key, width=96, held_out=0.1, settings=settings)
+
+
+def label_information(model: ex.Neural, learn: tuple, test: tuple, *, key) -> dict[str, ex.Estimate]:
+    """I(Z;Y) of latents and labels: by a diffusion model of z|y in four forms; by a linear probe, cross-fitted over
+    all, and by nearest neighbours of all.
+
+    **Arguments:**
+
+    - `model`: fitted to `learn`, and measured on `test`.
+    - `learn`, `test`: latents, and their labels.
+    """
+    rate_key, posterior_key = jr.split(key)
+    fresh, labels = (jnp.asarray(leaf) for leaf in test)
     # That the naive forms break their bounds is what they are shown for.
     with warnings.catch_warnings(action="ignore"):
         found = ex.integrate(ex.conditional_rates(model), fresh, labels, key=rate_key)

@@ -5,9 +5,9 @@
 
 Two numbers for each image ("Diffusion models are Kelly gamblers", App. F.2). The Gaussian likelihood of the one makes
 reconstructions means of what the latent leaves open, the diffusion decoder of the other draws from it. How sharp they
-are is their power at high frequencies, beside that of the images; their rates are in nats; and what their latents tell
-of the label, I(Z;Y), is by the methods of `runs.latents`. The distortion of the diffusion decoder is over the noise
-levels it was trained on alone, so that it is not to be compared with the other's.
+are is their power at high frequencies, beside that of the images; rate and distortion, -log p(x|z) of dequantised
+images, are points of one plane, in nats; and what their latents tell of the label, I(Z;Y), is by the methods of
+`runs.latents`.
 """
 
 import dataclasses
@@ -63,7 +63,7 @@ def sharpness(images: np.ndarray) -> np.ndarray:
 
 def run(config: Config, record: Record) -> dict[str, Any]:
     split = models.load(config.data)
-    net_key, train_key, pixel_key, *keys = jr.split(jr.key(config.seed), 7)
+    net_key, train_key, pixel_key, *keys = jr.split(jr.key(config.seed), 8)
     test = split.test[: config.images]
     x, y = latents.pixels(test, config.data, pixel_key), np.asarray(test.labels)
     seen = latents.pixels(split.train, config.data, pixel_key)
@@ -77,11 +77,13 @@ def run(config: Config, record: Record) -> dict[str, Any]:
             model = latents.train(untrained, config.data, split, config.budget, key=train_key)
         with record.stage(f"measure {name}"):
             integrator = ex.Integrator(nodes=ex.Stratified(config.nodes), chunk=128)
-            point = ex.latent.rate_distortion(model, x, key=keys[0], integrator=integrator)
+            whole = model if isinstance(model, ex.latent.VariationalAutoencoder) else latents.complete(model)
+            point = ex.latent.rate_distortion(whole, x, key=keys[0], integrator=integrator)
             (learn,), (z,) = (ex.latent.encode(model, part, key=keys[1]) for part in (seen, x))
             known = (np.asarray(learn), np.asarray(split.train.labels)), (np.asarray(z), y)
-            told = latents.label_information(*known, key=keys[2], steps=config.fitting)
-            drawn = model.decode((z[: config.shown],), key=keys[3])
+            prior = latents.latent_model(*known[0], key=keys[2], steps=config.fitting)
+            told = latents.label_information(prior, *known, key=keys[3])
+            drawn = model.decode((z[: config.shown],), key=keys[4])
         grey = lambda part: np.asarray(part).reshape(-1, *test.shape)
         arrays |= {f"latent_{name}": np.asarray(z), f"decoded_{name}": grey(drawn)}
         metrics[name] = {

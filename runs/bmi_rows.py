@@ -3,8 +3,8 @@
     python -m runs.bmi_rows
 
 `docs/bmi_rows.json` has a cell for each number of samples and each seed, and says of which commits it is. Cells that
-`python -m runs.bmi` has finished here take the place of those that the file has; all others stay as they are. What no
-run here has, `just figure bmi` takes from the file.
+`python -m runs.bmi` has finished here take the place of those that the file has, and what `python -m runs.bmi_peers`
+has finished is kept beside them; all else stays as it is. What no run here has, `just figure bmi` takes from the file.
 """
 
 import dataclasses
@@ -61,6 +61,15 @@ def cell(config: bmi.Config, root: str) -> dict | None:
     }
 
 
+def peers(config: bmi.Config, root: str) -> list[dict] | None:
+    """What other estimators make of the same samples; `None` where they are not all there."""
+    record = find("bmi_peers", config, root)
+    if record is None:
+        return None
+    rows = present(record, [f"{task.name}.json" for task in ex.data.bmi.tasks()])
+    return [{name: row[name] for name in ("task", "exact", "peers")} for row in rows]
+
+
 def kept(file: str = FILE) -> dict[tuple[int, int], dict]:
     """All cells of the file, by the number of samples and the seed."""
     path = pathlib.Path(file)
@@ -74,9 +83,10 @@ def main(args: list[str] | None = None) -> list[dict]:
     cells = kept(options.file)
     for samples in SIZES:
         for seed in range(MOST_SEEDS):
-            found = cell(bmi.Config(samples, seed), options.root)
-            if found is not None:
-                cells[samples, seed] = found
+            config, known = bmi.Config(samples, seed), cells.get((samples, seed), {})
+            found, others = cell(config, options.root) or known, peers(config, options.root) or known.get("peers")
+            if found:
+                cells[samples, seed] = found | ({"peers": others} if others else {})
     rows = [cells[key] for key in sorted(cells)]
     # Whole or not at all.
     aside = file.with_name(f".{file.name}.{os.getpid()}")

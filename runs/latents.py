@@ -7,9 +7,8 @@
 Two latents, z_sem for s >= τ and z_per for s < τ, are learnt without labels, with a decoder that predicts the noise:
 what z_per tells is of no use but where noise is small ("Diffusion models are Kelly gamblers", Sec. 6 and App. F). For
 each τ and each seed an autoencoder is trained, and I(Z_sem;Y) and I(Z_per;Y) are measured by four forms of a small
-diffusion model of z|y, by a linear probe, and by nearest neighbours; beside them the rates KL(q‖N(0, I)), the
-distortion -log p(x|z) as far as the noise levels of the training go, and I(X;Z) by what the decoder gains from the
-latents.
+diffusion model of z|y, by a linear probe, and by nearest neighbours; beside them the rates KL(q‖N(0, I)), those within
+a class, E log q(z|x)/p(z|y), the distortion -log p(x|z), and I(X;Z) by what the decoder gains from the latents.
 
 Each autoencoder has a file of its own, and a run that was killed goes on with the next.
 """
@@ -76,7 +75,9 @@ def piece(config: Config, tau: float, seed: int) -> dict[str, Any]:
     start = time.perf_counter()
     split = models.load(config.data)
     # The same images, noise and weights to start from at each τ.
-    net_key, train_key, pixel_key, latent_key, measure_key, label_key = jr.split(jr.fold_in(jr.key(17), seed), 6)
+    net_key, train_key, pixel_key, latent_key, measure_key, fit_key, label_key = jr.split(
+        jr.fold_in(jr.key(17), seed), 7
+    )
     edges = ex.latent.band_edges(PROCESS, tau)
     model = latents.diffusion_autoencoder(config.data, split, config.budget, edges, net_key)
     model = latents.train(model, config.data, split, config.budget, key=train_key)
@@ -86,7 +87,7 @@ def piece(config: Config, tau: float, seed: int) -> dict[str, Any]:
     y = {name: jnp.asarray(part.labels) for name, part in parts.items()}
     z = {name: ex.latent.encode(model, values, key=latent_key) for name, values in x.items()}
     integrator = ex.Integrator(nodes=ex.Stratified(config.nodes), chunk=128)
-    point = ex.latent.rate_distortion(model, x["test"], key=measure_key, integrator=integrator)
+    point = ex.latent.rate_distortion(latents.complete(model), x["test"], key=measure_key, integrator=integrator)
     told = ex.mutual_information(model.denoiser, x["test"], z["test"], key=measure_key, integrator=integrator)
     row = {
         "tau": tau,
@@ -95,11 +96,13 @@ def piece(config: Config, tau: float, seed: int) -> dict[str, Any]:
         "distortion": latents.pair(point.distortion),
         "I(X;Z)": latents.pair(told),
     }
-    for place, name in enumerate(NAMES):
-        learn, test = ((np.asarray(z[part][place]), np.asarray(y[part])) for part in ("learn", "test"))
-        found = latents.label_information(learn, test, key=label_key, steps=config.fitting)
+    known = [tuple((np.asarray(z[part][place]), np.asarray(y[part])) for part in parts) for place in range(len(NAMES))]
+    priors = [latents.latent_model(*learn, key=fit_key, steps=config.fitting) for learn, _ in known]
+    within = ex.latent.learnt_rates(model, x["test"], priors, y["test"], key=measure_key)
+    for place, (name, prior, (learn, test)) in enumerate(zip(NAMES, priors, known)):
+        found = latents.label_information(prior, learn, test, key=label_key)
         row[name] = {method: latents.pair(estimate) for method, estimate in found.items()}
-        row[name]["rate"] = latents.pair(point.rates[place])
+        row[name] |= {"rate": latents.pair(point.rates[place]), "rate_within": latents.pair(within[place])}
         plane = TSNE(random_state=0, init="pca").fit_transform(test[0])
         row[name]["plane"] = np.round(plane, 2).tolist()
     row["labels"] = np.asarray(y["test"]).tolist()
@@ -109,10 +112,11 @@ def piece(config: Config, tau: float, seed: int) -> dict[str, Any]:
 
 def show(rows: list[dict]) -> None:
     """Prints a row for each autoencoder."""
-    table = rich.table.Table("τ", "seed", "latent", "rate", *latents.METHODS, "seconds")
+    table = rich.table.Table("τ", "seed", "latent", "rate", "within", *latents.METHODS, "seconds")
     for row in rows:
         for name in NAMES:
-            cells = [f"{row[name][m]['value']:.2f} ± {row[name][m]['stderr']:.2f}" for m in ("rate", *latents.METHODS)]
+            shown = ("rate", "rate_within", *latents.METHODS)
+            cells = [f"{row[name][m]['value']:.2f} ± {row[name][m]['stderr']:.2f}" for m in shown]
             table.add_row(f"{row['tau']:.1f}", str(row["seed"]), name, *cells, f"{row['seconds']['all']:.0f}")
     print_table(table, {"H(Y)": rows[0]["label_entropy"]})
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from runs import bmi, bmi_rows
+from runs import bmi, bmi_peers, bmi_rows
 
 
 def row(task, config):
@@ -22,7 +22,7 @@ def row(task, config):
 @pytest.mark.parametrize("known", [False, True])
 def test_finished_cells_take_their_place(known, tmp_path, monkeypatch, capsys):
     file, root = tmp_path / "rows.json", str(tmp_path / "results")
-    other = {"samples": 5_000, "seed": 3, "summary": {"tasks": 40}, "rows": []}
+    other = {"samples": 5_000, "seed": 3, "summary": {"tasks": 40}, "rows": [], "peers": []}
     old = {"samples": 1_000, "seed": 1, "summary": {"tasks": 0}, "rows": []}
     file.write_text(json.dumps([other, old] if known else [other]))
     monkeypatch.setattr(bmi, "measure", row)
@@ -39,3 +39,12 @@ def test_finished_cells_take_their_place(known, tmp_path, monkeypatch, capsys):
     assert bmi_rows.kept(str(file)) == {(1_000, 1): first, (5_000, 3): other}
     assert bmi_rows.kept(str(tmp_path / "none.json")) == {}
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".json"] == ["results"]
+    # What others make of the same samples, once it is all there.
+    assert "peers" not in first
+    monkeypatch.setattr(bmi_peers, "PEERS", {"copula": bmi_peers.Peer(lambda x, y, seed: 1.5)})
+    bmi_peers.main(["--samples", "1000", "--seed", "1", "--root", root])
+    third, fourth = bmi_rows.main(["--file", str(file), "--root", root])
+    assert [row["peers"]["copula"]["value"] for row in third["peers"]] == [1.5] * 40
+    assert third == first | {"peers": third["peers"]} and fourth == other
+    # And stays where the results are gone.
+    assert bmi_rows.main(["--file", str(file), "--root", str(tmp_path / "gone")]) == [third, fourth]

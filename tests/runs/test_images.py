@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import entropax as ex
-from paper_figures.figure_samples import _tiled
+from paper_figures.figure_samples import tiled
 from runs import _image_models as models, images as program
 from runs._record import execute
 
@@ -64,9 +64,9 @@ def test_half_of_the_information():
 
 def test_columns_of_a_grid_are_classes():
     pictures = np.arange(30, dtype=float)[:, None, None, None] * np.ones((1, 2, 2))
-    tiled = _tiled(pictures, 3)
-    assert tiled.shape == (9, 30)
-    np.testing.assert_array_equal(tiled[::3, ::3], np.arange(30).reshape(10, 3).T)
+    grid = tiled(pictures, 3)
+    assert grid.shape == (9, 30)
+    np.testing.assert_array_equal(grid[::3, ::3], np.arange(30).reshape(10, 3).T)
 
 
 @pytest.mark.slow

@@ -52,6 +52,13 @@ def test_before_its_training_a_decoder_knows_the_pixels_one_by_one():
     for log_snr in (-2.0, 4.0):
         np.testing.assert_allclose(*both(jnp.asarray(log_snr)), rtol=1e-5, atol=1e-5)
     assert [encoder.dim for encoder in model.encoders] == [3, 3]
+    # And beyond its training, the distortion is -log p of independent pixels, whatever the latents.
+    x = program.pixels(split.test[:200], "digits", jr.key(2))
+    integrator = ex.Integrator(nodes=ex.Stratified(32), chunk=64)
+    whole = program.complete(model)
+    found = whole.distortion(x, (jnp.ones((200, 3)),) * 2, key=jr.key(3), integrator=integrator)
+    exact = -np.mean([marginals.log_density(image) for image in x.reshape(-1, 1, 8, 8)])
+    assert abs(float(found.value) - exact) < 4 * float(found.stderr_nodes) + 0.02 * abs(exact), f"{found}, {exact}"
 
 
 def test_a_band_has_the_errors_of_estimates_and_of_seeds():

@@ -11,6 +11,7 @@ from ._generation import generate as generate, split_latents as split_latents
 from ._measures import (
     CollapseWarning as CollapseWarning,
     encode as encode,
+    learnt_rates as learnt_rates,
     rate_distortion as rate_distortion,
     RateDistortion as RateDistortion,
     rates as rates,

@@ -1,12 +1,15 @@
 import math
 import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from ..denoiser import AbstractDenoiser
+from ..information import nll
 from ..integral import Estimate, Integrator, mean_of
 from ._autoencoder import AbstractAutoencoder
 from ._bands import Latents
@@ -80,6 +83,46 @@ def rates(model: AbstractAutoencoder, x: Float[Array, " batch *shape"]) -> tuple
                 stacklevel=2,
             )
     return found
+
+
+def learnt_rates(
+    model: AbstractAutoencoder,
+    x: Float[Array, " batch *shape"],
+    priors: Sequence[AbstractDenoiser],
+    y: PyTree | None = None,
+    *,
+    key: PRNGKeyArray,
+    integrator: Integrator = Integrator(),
+) -> tuple[Estimate, ...]:
+    r"""The rate of each latent beside a prior that was learnt in place of $\mathcal{N}(0, I)$,
+
+    $$\mathbb{E}\bigl[\log q(z_i|x) - \log p(z_i|y)\bigr] \ge I(X;Z_i|Y),$$
+
+    the rate within a class where $y$ is a label, and without $y$ at least $I(X;Z_i)$. With the exact prior they are
+    equal; their difference is then $I(Z_i;Y)$.
+
+    **Arguments:**
+
+    - `model`: the autoencoder.
+    - `x`: samples that neither it nor the priors were fitted to, shape `(batch, *shape)`.
+    - `priors`: a denoiser of each latent, such as [`entropax.fit`][] makes of what [`entropax.latent.encode`][]
+        returns.
+    - `y`: conditions of the samples, a pytree with a leading axis of `batch`.
+    - `key`: for latents, nodes and noise.
+    - `integrator`: see [`entropax.nll`][].
+
+    **Returns:** an [`entropax.Estimate`][] for each latent, in nats.
+
+    **Raises:** `ValueError` unless there is a prior for each latent; as [`entropax.latent.encode`][].
+    """
+    if len(priors) != len(model.encoders):
+        raise ValueError(f"`priors` must be {len(model.encoders)}, one for each latent; got {len(priors)}.")
+    found = []
+    for q, prior, own in zip(_checked(model, x), priors, jr.split(key, len(priors))):
+        latent_key, noise_key = jr.split(own)
+        z = q.sample(latent_key)
+        found.append(nll(prior, z, y, key=noise_key, integrator=integrator).shifted(q.log_density(z)))
+    return tuple(found)
 
 
 def rate_distortion(

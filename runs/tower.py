@@ -1,0 +1,130 @@
+"""The tower: a latent of a diffusion autoencoder for each of several bands of noise levels, and what each knows.
+
+    just run tower                              # the 8×8 digits of scikit-learn, six bands
+    just run tower --preset cpu                 # 5 000 images of MNIST (pip install "entropax[mnist]")
+
+"A diffusion model is an infinite tower of variational autoencoders, each capturing information at a different level of
+abstraction" ("Diffusion models are Kelly gamblers", App. C and F.3, of which `runs.latents` has two floors). Bands are
+between times s of the paper's process. Of each latent: the rate KL(q‖N(0, I)) and that within a class, what the decoder
+gains from it in its band, which is no more than I(X;Z), and I(Z;Y) by the methods of `runs.latents`. Images are decoded
+from the same noise with the latents of all bands, of those with the most noise alone, and of those with the least.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+
+import entropax as ex
+from runs import _image_models as models, _latent_models as latents
+from runs._record import main, Record
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What is trained, and how closely it is measured.
+
+    **Arguments:**
+
+    - `data`, `seed`: of the training.
+    - `budget`: of the autoencoder.
+    - `times`: the edges of the bands, between 0 and 1.
+    - `images`: how many unseen images are measured, at most.
+    - `shown`: decoded images.
+    - `nodes`: noise levels an image, in each band.
+    - `fitting`: steps of the diffusion models of the latents.
+    """
+
+    data: models.DataName = "digits"
+    budget: latents.Budget = latents.Budget()
+    seed: int = 0
+    times: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.5)
+    images: int = 1_000
+    shown: int = 200
+    nodes: int = 16
+    fitting: int = 2_000
+
+
+PRESETS = {
+    "smoke": Config(
+        budget=latents.Budget(dim=2, steps=20, batch_size=32),
+        times=(0.1, 0.3),
+        images=64,
+        shown=10,
+        nodes=4,
+        fitting=20,
+    ),
+    "default": Config(),
+    "cpu": Config(data="mnist5k", budget=latents.Budget(dim=20, steps=1_600, batch_size=64)),
+    "paper": Config(data="mnist", budget=latents.Budget(dim=20, steps=50_000, batch_size=512)),
+}
+
+# The paper's process, whose times these are.
+PROCESS = ex.VariancePreserving()
+
+
+def silent(denoiser: ex.latent.Bands, low: float, high: float) -> ex.Guided:
+    """A denoiser that hears no latent between two noise levels: with a weight of -1 guidance is the prediction
+    without."""
+    return ex.Guided(denoiser, ex.Interval(-1.0, low, high))
+
+
+def decoded(denoiser: ex.AbstractDenoiser, z: ex.latent.Latents, shape: tuple[int, ...], *, key) -> np.ndarray:
+    """A draw for each of the latents."""
+    sampler = ex.Sampler(log_snr_range=denoiser.log_snr_range)
+    return np.asarray(ex.sample(ex.LogSNR(), denoiser, (len(z[0]), *shape), z, key=key, sampler=sampler).x)
+
+
+def run(config: Config, record: Record) -> dict[str, Any]:
+    split = models.load(config.data)
+    net_key, train_key, pixel_key, latent_key, measure_key, fit_key, label_key, draw_key = jr.split(
+        jr.key(config.seed), 8
+    )
+    edges = ex.latent.band_edges(PROCESS, *config.times)
+    parts = {"learn": split.train, "test": split.test[: config.images]}
+    x = {name: latents.pixels(part, config.data, pixel_key) for name, part in parts.items()}
+    y = {name: np.asarray(part.labels) for name, part in parts.items()}
+    with record.stage("train"):
+        model = latents.diffusion_autoencoder(config.data, split, config.budget, edges, net_key)
+        model = latents.train(model, config.data, split, config.budget, key=train_key)
+    low, high = model.denoiser.log_snr_range
+    ends = (low, *edges, high)
+    bands = []
+    with record.stage("measure"):
+        z = {name: ex.latent.encode(model, values, key=latent_key) for name, values in x.items()}
+        known = [tuple((np.asarray(z[part][place]), y[part]) for part in parts) for place in range(len(edges) + 1)]
+        priors = [latents.latent_model(*learn, key=fit_key, steps=config.fitting) for learn, _ in known]
+        rates = ex.latent.rates(model, x["test"])
+        within = ex.latent.learnt_rates(model, x["test"], priors, jnp.asarray(y["test"]), key=measure_key)
+        for place, (prior, band) in enumerate(zip(priors, zip(ends, ends[1:]))):
+            integrator = ex.Integrator(nodes=ex.Stratified(config.nodes), log_snr_range=band, chunk=128)
+            told = ex.mutual_information(
+                model.denoiser, x["test"], z["test"], key=measure_key, method=ex.LossGapForm(), integrator=integrator
+            )
+            found = latents.label_information(prior, *known[place], key=label_key)
+            bands.append(
+                {"low": band[0], "high": band[1], "rate": latents.pair(rates[place])}
+                | {"rate_within": latents.pair(within[place]), "gain": latents.pair(told)}
+                | {"I(Z;Y)": {method: latents.pair(estimate) for method, estimate in found.items()}}
+            )
+    shown = x["test"][: config.shown]
+    told = tuple(latent[: config.shown] for latent in z["test"])
+    grey = lambda part: np.asarray(part).reshape(-1, *split.test.shape)
+    arrays, decodings = {"real": grey(shown), "labels": y["test"][: config.shown]}, {}
+    with record.stage("decode"):
+        # With the two ends inside.
+        wider = (low - 1, *edges, high + 1)
+        for number in range(len(wider)):
+            # Told so many bands from the most noise on, or from the least.
+            for name, quiet in (("coarse", (wider[number], np.inf)), ("fine", (-np.inf, wider[-1 - number]))):
+                drawn = decoded(silent(model.denoiser, *quiet), told, shown.shape[1:], key=draw_key)
+                arrays[f"{name}_{number}"] = grey(drawn)
+                decodings[f"{name} {number}"] = float(jnp.mean((drawn - shown) ** 2))
+    record.save(**arrays)
+    return {"bands": bands, "squared_error": decodings, "H(Y)": ex.label_entropy(jnp.asarray(y["test"]))}
+
+
+if __name__ == "__main__":
+    main(PRESETS, run)
