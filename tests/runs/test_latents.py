@@ -71,7 +71,7 @@ def test_a_band_has_the_errors_of_estimates_and_of_seeds():
 
 
 @contextlib.contextmanager
-def _untrained():
+def untrained():
     """Warnings of networks of twenty steps, which others would be too many for."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -82,7 +82,7 @@ def _untrained():
 @pytest.mark.slow
 def test_the_whole_of_the_scan_goes_on_where_it_ended(tmp_path, monkeypatch):
     config = latents.PRESETS["smoke"]
-    with _untrained():
+    with untrained():
         first = latents.run(config, "0/2", str(tmp_path))
         rows = latents.run(config, "0/1", str(tmp_path))
     assert [len(first), len(rows)] == [1, 2]
@@ -97,7 +97,7 @@ def test_the_whole_of_the_scan_goes_on_where_it_ended(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_whole_of_the_autoencoders(tmp_path):
     config = dataclasses.replace(autoencoders.PRESETS["smoke"], shown=8)
-    with _untrained():
+    with untrained():
         metrics, arrays = execute(autoencoders.run, config, tmp_path).load()
     assert arrays["decoded_diffusion"].shape == arrays["decoded_variational"].shape == (8, 1, 8, 8)
     # A mean is less sharp than a draw.
