@@ -12,8 +12,8 @@ One setting for all, that of `runs.bmi`. Each task that is done has a file of it
 with the next; shards may run at the same time. Of the 76 tasks 25 have the ranks of another, and take its numbers.
 
 On one core, a slow one, a task takes about 105 seconds at 10 000 samples, of two such processes side by side, and
-those that are no spirals (`--only '^multinormal'`) 25 minutes in two shards. Expected: as they are and through half_cube
-within 1 %, and the eighty pairs too. Spirals are the hardest: networks see 7 nats of them.
+those that are no spirals (`--only '^multinormal'`) 25 minutes in two shards. Expected: as they are and through
+half_cube within 1 %, and the eighty pairs too. Spirals are the hardest: networks see 7 nats of them.
 """
 
 import functools
