@@ -75,6 +75,14 @@ def test_the_page_of_mutual_information_runs_as_printed():
 
 
 @pytest.mark.slow
+def test_the_page_of_latents_runs_as_printed():
+    names = {}
+    exec("\n".join(_programs((ROOT / "docs" / "latents.md").read_text())), names)
+    found = np.array([[float(estimate.value) for estimate in latent] for latent in names["told"]])
+    np.testing.assert_allclose(found, names["best"].rates, rtol=0.1, atol=0.01)
+
+
+@pytest.mark.slow
 def test_the_page_of_clusters_runs_as_printed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
