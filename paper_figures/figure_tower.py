@@ -19,14 +19,12 @@ _COLUMNS = 14
 
 def main(chosen: str) -> None:
     use_style()
-    config = tower.PRESETS[chosen]
-    metrics, arrays = execute(tower.run, config).load()
-    bands = metrics["bands"]
+    metrics, arrays = execute(tower.run, tower.PRESETS[chosen]).load()
     # From the most noise to the least, as the latents are.
-    times = sorted(config.times, reverse=True)
-    names = [f"{low:g} – {high:g}" for low, high in zip([*times, 0], [1, *times])]
-    figure = plt.figure(figsize=(9.6, 2.9 + 0.62 * (len(bands) + 1)), layout="constrained")
-    cells = figure.add_gridspec(2, 2, height_ratios=(2.9, 0.62 * (len(bands) + 1)))
+    names, bands = list(metrics["bands"]), list(metrics["bands"].values())
+    tall = 0.31 * (len(bands) + 2)
+    figure = plt.figure(figsize=(9.6, 3.0 + tall), layout="constrained")
+    cells = figure.add_gridspec(2, 2, height_ratios=(3.0, tall))
     (label, rate), below = ([figure.add_subplot(cells[row, column]) for column in range(2)] for row in range(2))
     places = np.arange(len(bands))
     for method, words, colour, marker in (("posterior", "posterior", BLUE, "o"), ("probe", "linear probe", GREEN, "s")):
@@ -44,7 +42,10 @@ def main(chosen: str) -> None:
     for axis in (label, rate):
         axis.set_xticks(places, names, fontsize=8)
         axis.set_xlabel("times $s/T$ of the band")
-        axis.legend(fontsize=8)
+        axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
+    label.legend(loc="lower left")
+    rate.legend(loc="upper right")
+    rate.set_ylim(top=1.25 * rate.get_ylim()[1])
     for axis, road, words in zip(below, ("coarse", "fine"), ("most", "least")):
         rows = [arrays["real"], *(arrays[f"{road}_{number}"] for number in range(len(bands), -1, -1))]
         strips = [np.concatenate([np.pad(one[0], ((0, 1), (0, 1))) for one in row[:_COLUMNS]], 1) for row in rows]
@@ -56,7 +57,7 @@ def main(chosen: str) -> None:
         axis.grid(False)
         axis.spines[:].set_visible(False)
         axis.tick_params(length=0)
-        axis.set_title(f"latents of the bands with the {words} noise", fontsize=9)
+        axis.set_title(f"told the latents of the bands with the {words} noise", fontsize=9)
     save(figure, "figure_tower", chosen)
 
 

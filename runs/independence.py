@@ -10,8 +10,8 @@ short: a null by exchangeability is the same for any of them.
 
 Twenty pairs have a file, and a run that was killed goes on with the next; shards may run at the same time.
 
-On one core, a slow one, a pair takes about 11 seconds at 300 samples; 400 of them, in two shards, 40 minutes. Expected: of
-400 pairs 20, give or take 9, with p <= 0.05, and 380 or more intervals that cover zero.
+On one core, a slow one, a pair takes about 11 seconds at 300 samples; 400 of them, in two shards, 40 minutes. Expected:
+of 400 pairs 20, give or take 9, with p <= 0.05, and 380 or more intervals that cover zero.
 """
 
 import dataclasses

@@ -8,6 +8,9 @@ abstraction" ("Diffusion models are Kelly gamblers", App. C and F.3, of which `r
 between times s of the paper's process. Of each latent: the rate KL(q‖N(0, I)) and that within a class, what the decoder
 gains from it in its band, which is no more than I(X;Z), and I(Z;Y) by the methods of `runs.latents`. Images are decoded
 from the same noise with the latents of all bands, of those with the most noise alone, and of those with the least.
+
+On one core, a slow one, digits take 4 minutes. Expected: the bands of s from 0.1 to 0.5 know most of the label, 1.4 to
+1.7 nats, that of the most noise 1.2, and what is finer than s = 0.1 nothing.
 """
 
 import dataclasses
@@ -91,24 +94,28 @@ def run(config: Config, record: Record) -> dict[str, Any]:
         model = latents.train(model, config.data, split, config.budget, key=train_key)
     low, high = model.denoiser.log_snr_range
     ends = (low, *edges, high)
-    bands = []
+    times = (1.0, *sorted(config.times, reverse=True), 0.0)
+    names = [f"{until:g} to {begin:g}" for begin, until in zip(times, times[1:])]
+    bands = {}
     with record.stage("measure"):
         z = {name: ex.latent.encode(model, values, key=latent_key) for name, values in x.items()}
         known = [tuple((np.asarray(z[part][place]), y[part]) for part in parts) for place in range(len(edges) + 1)]
         priors = [latents.latent_model(*learn, key=fit_key, steps=config.fitting) for learn, _ in known]
         rates = ex.latent.rates(model, x["test"])
         within = ex.latent.learnt_rates(model, x["test"], priors, jnp.asarray(y["test"]), key=measure_key)
-        for place, (prior, band) in enumerate(zip(priors, zip(ends, ends[1:]))):
+        for place, (name, prior, band) in enumerate(zip(names, priors, zip(ends, ends[1:]))):
             integrator = ex.Integrator(nodes=ex.Stratified(config.nodes), log_snr_range=band, chunk=128)
             told = ex.mutual_information(
                 model.denoiser, x["test"], z["test"], key=measure_key, method=ex.LossGapForm(), integrator=integrator
             )
             found = latents.label_information(prior, *known[place], key=label_key)
-            bands.append(
-                {"low": band[0], "high": band[1], "rate": latents.pair(rates[place])}
-                | {"rate_within": latents.pair(within[place]), "gain": latents.pair(told)}
-                | {"I(Z;Y)": {method: latents.pair(estimate) for method, estimate in found.items()}}
-            )
+            bands[name] = {
+                "log_snr": list(band),
+                "rate": latents.pair(rates[place]),
+                "rate_within": latents.pair(within[place]),
+                "gain": latents.pair(told),
+                "I(Z;Y)": {method: latents.pair(estimate) for method, estimate in found.items()},
+            }
     shown = x["test"][: config.shown]
     told = tuple(latent[: config.shown] for latent in z["test"])
     grey = lambda part: np.asarray(part).reshape(-1, *split.test.shape)

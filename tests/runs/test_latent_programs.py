@@ -62,11 +62,13 @@ def test_what_is_measured_of_samples_is_known_of_gaussians():
 def test_the_whole_of_the_tower(tmp_path):
     with untrained():
         metrics, arrays = execute(tower.run, tower.PRESETS["smoke"], tmp_path).load()
-    assert [band["low"] for band in metrics["bands"][1:]] == [band["high"] for band in metrics["bands"][:-1]]
+    assert list(metrics["bands"]) == ["0.3 to 1", "0.1 to 0.3", "0 to 0.1"]
+    levels = [band["log_snr"] for band in metrics["bands"].values()]
+    assert [low for low, _ in levels[1:]] == [high for _, high in levels[:-1]]
     # All bands are all bands, whichever are counted first.
     np.testing.assert_allclose(arrays["coarse_3"], arrays["fine_3"], atol=1e-5)
     np.testing.assert_allclose(arrays["coarse_0"], arrays["fine_0"], atol=1e-5)
-    for band in metrics["bands"]:
+    for band in metrics["bands"].values():
         assert band["I(Z;Y)"]["posterior"]["value"] <= metrics["H(Y)"]
 
 
