@@ -18,15 +18,15 @@ def main(chosen: str) -> None:
     config = latent_generation.PRESETS[chosen]
     metrics, arrays = execute(latent_generation.run, config).load()
     figure, axes = plt.subplots(
-        2, len(config.weights) + 1, figsize=(3.1 * (len(config.weights) + 1), 6.6), layout="constrained"
+        2, len(config.weights) + 1, figsize=(3.1 * (len(config.weights) + 1), 5.7), layout="constrained"
     )
     roads = ("through the latent", "latent"), ("by the label alone", "direct")
     for row, (words, road) in zip(axes, roads):
         for axis, weight in zip(row[1:], config.weights):
             name = f"{road}, w = {weight:g}"
             show(axis, arrays[name], f"{words}, $w = {weight:g}$", metrics[name], config.grid)
-    show(axes[0, 0], arrays["real"], "unseen images", metrics["real"], config.grid)
-    axes[1, 0].set_axis_off()
+    for axis, name, words in zip(axes[:, 0], ("real", "training images"), ("unseen images", "images of the training")):
+        show(axis, arrays[name], words, metrics[name], config.grid)
     save(figure, "figure_latent_samples", chosen)
 
 

@@ -8,6 +8,10 @@ models are Kelly gamblers", the end of App. F.1). The decoder and the model that
 trained as long; both priors can be guided. Of the samples of each class: the energy distance from unseen images, beside
 that of the images of the training; the share that a classifier of real images, trees, reads as the label that was asked
 for; and how far samples of a class are from each other, beside real ones, of which guidance leaves less.
+
+On one core, a slow one, digits take 3 minutes. Expected: without guidance both roads are nearly as far from unseen
+images as those of the training are, 0.27 and 0.24 beside 0.19 ± 0.03. With w = 1 trees read 97 % and all as asked, and
+the spread is 0.96 through the latent and 0.89 by the label alone.
 """
 
 import dataclasses
@@ -108,7 +112,7 @@ def run(config: Config, record: Record) -> dict[str, Any]:
     # As many as there are unseen ones.
     seen = plain["learn"][: len(real[0])], y["learn"][: len(real[0])]
     rows["training images"] = measured(*seen, real, trees)
-    kept = {"real": real}
+    kept = {"real": real, "training images": seen}
     wanted = jnp.asarray(y["test"])
     with record.stage("draw"):
         for weight in config.weights:
