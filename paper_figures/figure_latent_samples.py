@@ -18,7 +18,7 @@ def main(chosen: str) -> None:
     config = latent_generation.PRESETS[chosen]
     metrics, arrays = execute(latent_generation.run, config).load()
     figure, axes = plt.subplots(
-        2, len(config.weights) + 1, figsize=(3.1 * (len(config.weights) + 1), 5.7), layout="constrained"
+        2, len(config.weights) + 1, figsize=(3.1 * (len(config.weights) + 1), 6.3), layout="constrained"
     )
     roads = ("through the latent", "latent"), ("by the label alone", "direct")
     for row, (words, road) in zip(axes, roads):
