@@ -19,12 +19,12 @@ def main(chosen: str) -> None:
     for row, line in zip(shown, axes):
         for axis, name, words in zip(line, latents.NAMES, (r"$z_\mathrm{sem}$", r"$z_\mathrm{per}$")):
             style = {"cmap": "tab10", "vmin": -0.5, "vmax": 9.5, "s": 5, "lw": 0}
-            dots = axis.scatter(*np.array(row[name]["plane"]).T, c=row["labels"], **style)
+            axis.scatter(*np.array(row[name]["plane"]).T, c=row["labels"], **style)
             told = number(row[name]["posterior"])
             axis.set_title(rf"{words}, $\tau = {row['tau']:g}\,T$: $I(Z;Y)$ = {told} nats", fontsize=9)
             axis.set_xticks([])
             axis.set_yticks([])
-    figure.colorbar(dots, ax=axes, ticks=range(10), label="label", pad=0.02, shrink=0.6)
+    figure.colorbar(axes[0, 0].collections[0], ax=axes, ticks=range(10), label="label", pad=0.02, shrink=0.6)
     save(figure, "figure_15", chosen)
 
 
