@@ -177,6 +177,12 @@ def complete(model: ex.latent.DiffusionAutoencoder) -> ex.latent.DiffusionAutoen
     return eqx.tree_at(lambda m: m.denoiser.denoiser, model, models.complete(inner))
 
 
+def drawn(denoiser: ex.AbstractDenoiser, y, shape: tuple[int, ...], *, key) -> jax.Array:
+    """A sample for each condition, over all noise levels that the denoiser can be trusted at."""
+    sampler = ex.Sampler(log_snr_range=denoiser.log_snr_range)
+    return ex.sample(ex.LogSNR(), denoiser, (len(jax.tree.leaves(y)[0]), *shape), y, key=key, sampler=sampler).x
+
+
 def latent_model(z: np.ndarray, y: np.ndarray, *, key, steps: int = 2_000) -> ex.Neural:
     """A small diffusion model of z|y with a null token."""
     settings = ex.Settings(

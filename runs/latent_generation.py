@@ -118,7 +118,7 @@ def run(config: Config, record: Record) -> dict[str, Any]:
         for weight in config.weights:
             drawn = {
                 "latent": ex.latent.generate(model, ex.Guided(prior, weight), wanted, key=draw_key),
-                "direct": _direct(ex.Guided(direct, weight), wanted, x["test"].shape[1:], key=draw_key),
+                "direct": latents.drawn(ex.Guided(direct, weight), wanted, x["test"].shape[1:], key=draw_key),
             }
             for road in ROADS:
                 name = f"{road}, w = {weight:g}"
@@ -127,11 +127,6 @@ def run(config: Config, record: Record) -> dict[str, Any]:
     grids = {name: np.concatenate([one[: config.grid] for one in by_class(*part)]) for name, part in kept.items()}
     record.save(**{name: grid.reshape(-1, *split.test.shape) for name, grid in grids.items()})
     return rows
-
-
-def _direct(denoiser: ex.AbstractDenoiser, y, shape: tuple[int, ...], *, key):
-    sampler = ex.Sampler(log_snr_range=denoiser.log_snr_range)
-    return ex.sample(ex.LogSNR(), denoiser, (len(y), *shape), y, key=key, sampler=sampler).x
 
 
 if __name__ == "__main__":

@@ -74,12 +74,6 @@ def silent(denoiser: ex.latent.Bands, low: float, high: float) -> ex.Guided:
     return ex.Guided(denoiser, ex.Interval(-1.0, low, high))
 
 
-def decoded(denoiser: ex.AbstractDenoiser, z: ex.latent.Latents, shape: tuple[int, ...], *, key) -> np.ndarray:
-    """A draw for each of the latents."""
-    sampler = ex.Sampler(log_snr_range=denoiser.log_snr_range)
-    return np.asarray(ex.sample(ex.LogSNR(), denoiser, (len(z[0]), *shape), z, key=key, sampler=sampler).x)
-
-
 def run(config: Config, record: Record) -> dict[str, Any]:
     split = models.load(config.data)
     net_key, train_key, pixel_key, latent_key, measure_key, fit_key, label_key, draw_key = jr.split(
@@ -126,7 +120,7 @@ def run(config: Config, record: Record) -> dict[str, Any]:
         for number in range(len(wider)):
             # Told so many bands from the most noise on, or from the least.
             for name, quiet in (("coarse", (wider[number], np.inf)), ("fine", (-np.inf, wider[-1 - number]))):
-                drawn = decoded(silent(model.denoiser, *quiet), told, shown.shape[1:], key=draw_key)
+                drawn = latents.drawn(silent(model.denoiser, *quiet), told, shown.shape[1:], key=draw_key)
                 arrays[f"{name}_{number}"] = grey(drawn)
                 decodings[f"{name} {number}"] = float(jnp.mean((drawn - shown) ** 2))
     record.save(**arrays)
