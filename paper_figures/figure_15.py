@@ -20,7 +20,7 @@ def main(chosen: str) -> None:
         for axis, name, words in zip(line, latents.NAMES, (r"$z_\mathrm{sem}$", r"$z_\mathrm{per}$")):
             style = {"cmap": "tab10", "vmin": -0.5, "vmax": 9.5, "s": 5, "lw": 0}
             axis.scatter(*np.array(row[name]["plane"]).T, c=row["labels"], **style)
-            told = number(row[name]["posterior"])
+            told = number(row[name]["I(Z;Y)"]["posterior"])
             axis.set_title(rf"{words}, $\tau = {row['tau']:g}\,T$: $I(Z;Y)$ = {told} nats", fontsize=9)
             axis.set_xticks([])
             axis.set_yticks([])

@@ -7,7 +7,6 @@ nearest neighbours, may pass it.
 import matplotlib.pyplot as plt
 
 from paper_figures._style import BLUE, GREEN, GREY, ORANGE, preset, PURPLE, save, use_style
-from paper_figures.figure_4 import curve
 from runs import latents
 
 
@@ -26,9 +25,9 @@ def main(chosen: str) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(8.0, 3.2), sharey=True, layout="constrained")
     for axis, name, title in zip(axes, latents.NAMES, (r"$s \geq \tau$: semantic", r"$s < \tau$: perceptual")):
         for method, (label, colour, line) in _METHODS.items():
-            times, values, widths = curve(rows, name, method)
+            times, values, errors = latents.curve(rows, name, method)
             axis.plot(times, values, line, marker="o", ms=3, color=colour, label=label)
-            axis.fill_between(times, values - widths, values + widths, color=colour, alpha=0.15, lw=0)
+            axis.fill_between(times, values - 1.96 * errors, values + 1.96 * errors, color=colour, alpha=0.15, lw=0)
         axis.axhline(rows[0]["label_entropy"], color="k", lw=0.8)
         axis.set_title(title, fontsize=9)
         axis.set_xlabel(r"$\tau / T$")

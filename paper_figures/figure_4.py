@@ -14,16 +14,6 @@ from runs import latents
 _SHOWN = {"semantic": (r"$z_\mathrm{sem}$", BLUE), "perceptual": (r"$z_\mathrm{per}$", ORANGE)}
 
 
-def curve(rows: list[dict], name: str, method: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """τ, the mean over seeds, and the half width of a 95 % band: of the estimates and of the seeds."""
-    times = sorted({row["tau"] for row in rows})
-    found = [[row[name][method] for row in rows if row["tau"] == tau] for tau in times]
-    values = [np.array([one["value"] for one in own]) for own in found]
-    errors = [np.mean([one["stderr"] for one in own]) for own in found]
-    scatter = [v.std(ddof=1) / np.sqrt(len(v)) if len(v) > 1 else 0.0 for v in values]
-    return np.array(times), np.array([v.mean() for v in values]), 1.96 * np.hypot(errors, scatter)
-
-
 def main(chosen: str) -> None:
     use_style()
     rows = latents.run(latents.PRESETS[chosen], "0/1", "results")
@@ -38,9 +28,9 @@ def main(chosen: str) -> None:
         if axis is axes[1]:
             figure.colorbar(dots, ax=axis, ticks=range(10), label="label", pad=0.02)
     for name, (label, colour) in _SHOWN.items():
-        times, values, widths = curve(rows, name, "posterior")
+        times, values, errors = latents.curve(rows, name, "posterior")
         axes[2].plot(times, values, "o-", ms=3, color=colour, label=label)
-        axes[2].fill_between(times, values - widths, values + widths, color=colour, alpha=0.2, lw=0)
+        axes[2].fill_between(times, values - 1.96 * errors, values + 1.96 * errors, color=colour, alpha=0.2, lw=0)
     axes[2].axhline(first["label_entropy"], color="k", lw=0.8)
     axes[2].annotate(
         "$H(Y)$", (0.9, first["label_entropy"]), (0, -3), textcoords="offset points", ha="right", va="top", fontsize=8

@@ -1,8 +1,7 @@
-"""Autoencoders of images, and what their latents know of the labels."""
+"""Autoencoders of images, and how they are trained."""
 
 import dataclasses
 import math
-import warnings
 from typing import TypeVar
 
 import equinox as eqx
@@ -10,12 +9,6 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from scipy.special import digamma
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_predict
-from sklearn.neighbors import KDTree, NearestNeighbors
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 import entropax as ex
 from entropax.data import images
@@ -25,8 +18,8 @@ from runs import _image_models as models
 # Above, what noise still hides of an image is known pixel by pixel, and there is nothing that a latent could tell.
 _HIGHEST = 8.0
 
-# How many neighbours a latent is compared with.
-_NEIGHBOURS = 5
+# The paper's process, whose times the edges of bands are.
+PROCESS = ex.VariancePreserving()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +50,11 @@ def shape_of(data: models.DataName) -> tuple[int, ...]:
 def pixels(part: images.Images, data: models.DataName, key) -> jax.Array:
     """Dequantised."""
     return images.dequantise(part, key).reshape(-1, *shape_of(data))
+
+
+def examples(split: models.Split, data: models.DataName, num: int, *, key) -> list[tuple[jax.Array, np.ndarray]]:
+    """Images and their labels: those of the training, and no more than `num` unseen ones."""
+    return [(pixels(part, data, key), np.asarray(part.labels)) for part in (split.train, split.test[:num])]
 
 
 def encoder(data: models.DataName, dim: int, key, *, depth: int = 2) -> ex.nn.AbstractEncoder:
@@ -153,7 +151,7 @@ def _trained(model: _Model, data, split, budget, objective, told, key) -> _Model
         batch_size=budget.batch_size,
         learning_rate=budget.learning_rate,
         averages=(0.99, 0.998),
-        chunk=max(1, budget.steps // 10),
+        chunk=max(1, budget.steps // 5),
     )
     return ex.train(
         model,
@@ -164,9 +162,6 @@ def _trained(model: _Model, data, split, budget, objective, told, key) -> _Model
         objective=objective,
         transform=transform,
     ).denoiser
-
-
-METHODS = ("posterior", "orthogonal", "entropy_difference", "loss_gap", "probe", "neighbours")
 
 
 def complete(model: ex.latent.DiffusionAutoencoder) -> ex.latent.DiffusionAutoencoder:
@@ -181,60 +176,3 @@ def drawn(denoiser: ex.AbstractDenoiser, y, shape: tuple[int, ...], *, key) -> j
     """A sample for each condition, over all noise levels that the denoiser can be trusted at."""
     sampler = ex.Sampler(log_snr_range=denoiser.log_snr_range)
     return ex.sample(ex.LogSNR(), denoiser, (len(jax.tree.leaves(y)[0]), *shape), y, key=key, sampler=sampler).x
-
-
-def latent_model(z: np.ndarray, y: np.ndarray, *, key, steps: int = 2_000) -> ex.Neural:
-    """A small diffusion model of z|y with a null token."""
-    settings = ex.Settings(
-        steps=steps, batch_size=256, learning_rate=2e-3, unconditional=0.2, averages=(0.99,), chunk=max(1, steps // 10)
-    )
-    return ex.fit(jnp.asarray(z), jnp.asarray(y), key=key, width=96, held_out=0.1, settings=settings)
-
-
-def label_information(model: ex.Neural, learn: tuple, test: tuple, *, key) -> dict[str, ex.Estimate]:
-    """I(Z;Y) of latents and labels: by a diffusion model of z|y in four forms; by a linear probe, cross-fitted over
-    all, and by nearest neighbours of all.
-
-    **Arguments:**
-
-    - `model`: fitted to `learn`, and measured on `test`.
-    - `learn`, `test`: latents, and their labels.
-    """
-    rate_key, posterior_key = jr.split(key)
-    fresh, labels = (jnp.asarray(leaf) for leaf in test)
-    # That the naive forms break their bounds is what they are shown for.
-    with warnings.catch_warnings(action="ignore"):
-        found = ex.integrate(ex.conditional_rates(model), fresh, labels, key=rate_key)
-        posterior = ex.mutual_information(model, fresh, labels, key=posterior_key)
-    found = {name: found[name] for name in METHODS if name in found} | {"posterior": posterior}
-    every, own = (np.concatenate(parts) for parts in zip(learn, test))
-    return found | {"probe": probe(every, own), "neighbours": neighbours(every, own)}
-
-
-def pair(estimate: ex.Estimate) -> dict[str, float]:
-    """As results have it."""
-    return {"value": float(estimate.value), "stderr": float(estimate.stderr)}
-
-
-def probe(z: np.ndarray, y: np.ndarray) -> ex.Estimate:
-    r"""The bound $H(Y) + \mathbb{E}\log q(y|z)$ of a logistic regression that has not seen the sample."""
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
-    classes, index, counts = np.unique(y, return_inverse=True, return_counts=True)
-    posterior = np.asarray(cross_val_predict(classifier, z, index, method="predict_proba"))
-    own = np.arange(len(y)), index
-    pointwise = np.log(posterior[own]) - np.log(counts / len(y))[index]
-    return ex.integral.mean_of(jnp.asarray(pointwise, jnp.float32))
-
-
-def neighbours(z: np.ndarray, y: np.ndarray, k: int = _NEIGHBOURS) -> ex.Estimate:
-    r"""Of numbers and labels, $\psi(N) + \psi(k) - \langle\psi(N_y)\rangle - \langle\psi(m)\rangle$, where $m$ samples
-    lie within the distance of the $k$-th neighbour that has the same label (Ross, 2014)."""
-    radius, sizes = np.empty(len(z)), np.empty(len(z))
-    for label in np.unique(y):
-        own = y == label
-        near = NearestNeighbors(n_neighbors=k).fit(z[own])
-        # Of the samples themselves, none of which counts as its own neighbour.
-        radius[own], sizes[own] = near.kneighbors()[0][:, -1], own.sum()
-    within = KDTree(z).query_radius(z, np.nextafter(radius, 0), count_only=True)
-    pointwise = digamma(len(z)) + digamma(k) - digamma(sizes) - digamma(np.maximum(within, k))
-    return ex.integral.mean_of(jnp.asarray(pointwise, jnp.float32))

@@ -18,7 +18,7 @@ import jax.random as jr
 import numpy as np
 
 import entropax as ex
-from runs import _image_models as models, _latent_models as latents
+from runs import _image_models as models, _latent_knowledge as knowledge, _latent_models as latents
 from runs._record import main, Record
 
 
@@ -63,10 +63,8 @@ def sharpness(images: np.ndarray) -> np.ndarray:
 
 def run(config: Config, record: Record) -> dict[str, Any]:
     split = models.load(config.data)
-    net_key, train_key, pixel_key, *keys = jr.split(jr.key(config.seed), 8)
-    test = split.test[: config.images]
-    x, y = latents.pixels(test, config.data, pixel_key), np.asarray(test.labels)
-    seen = latents.pixels(split.train, config.data, pixel_key)
+    net_key, train_key, pixel_key, known_key, measure_key, draw_key = jr.split(jr.key(config.seed), 6)
+    learn, (x, labels) = latents.examples(split, config.data, config.images, key=pixel_key)
     networks = {
         "diffusion": latents.diffusion_autoencoder(config.data, split, config.budget, (), net_key),
         "variational": latents.variational_autoencoder(config.data, config.budget, net_key),
@@ -76,24 +74,20 @@ def run(config: Config, record: Record) -> dict[str, Any]:
         with record.stage(f"train {name}"):
             model = latents.train(untrained, config.data, split, config.budget, key=train_key)
         with record.stage(f"measure {name}"):
+            (z,), (row,) = knowledge.known(model, learn, (x, labels), key=known_key, steps=config.fitting)
             integrator = ex.Integrator(nodes=ex.Stratified(config.nodes), chunk=128)
             whole = model if isinstance(model, ex.latent.VariationalAutoencoder) else latents.complete(model)
-            point = ex.latent.rate_distortion(whole, x, key=keys[0], integrator=integrator)
-            (learn,), (z,) = (ex.latent.encode(model, part, key=keys[1]) for part in (seen, x))
-            known = (np.asarray(learn), np.asarray(split.train.labels)), (np.asarray(z), y)
-            prior = latents.latent_model(*known[0], key=keys[2], steps=config.fitting)
-            told = latents.label_information(prior, *known, key=keys[3])
-            drawn = model.decode((z[: config.shown],), key=keys[4])
-        grey = lambda part: np.asarray(part).reshape(-1, *test.shape)
+            distortion = whole.distortion(x, (z,), key=measure_key, integrator=integrator)
+            drawn = model.decode((z[: config.shown],), key=draw_key)
+        grey = lambda part: np.asarray(part).reshape(-1, *split.test.shape)
         arrays |= {f"latent_{name}": np.asarray(z), f"decoded_{name}": grey(drawn)}
         metrics[name] = {
-            "rate": latents.pair(point.rate),
-            "distortion": latents.pair(point.distortion),
+            **row,
+            "distortion": knowledge.pair(distortion),
             "sharpness": float(sharpness(grey(drawn)).mean() / sharpness(grey(x[: config.shown])).mean()),
             "squared_error": float(jnp.mean((drawn - x[: config.shown]) ** 2)),
-            "I(Z;Y)": {method: latents.pair(estimate) for method, estimate in told.items()},
         }
-    record.save(real=np.asarray(x).reshape(-1, *test.shape)[: config.shown], labels=y, **arrays)
+    record.save(real=np.asarray(x[: config.shown]).reshape(-1, *split.test.shape), labels=labels, **arrays)
     return metrics
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier
 
 import entropax as ex
-from runs import _image_models as models, _latent_models as latents
+from runs import _image_models as models, _latent_knowledge as knowledge, _latent_models as latents
 from runs._record import main, Record
 
 
@@ -95,34 +95,31 @@ def measured(x: np.ndarray, y: np.ndarray, real: tuple[np.ndarray, np.ndarray], 
 def run(config: Config, record: Record) -> dict[str, Any]:
     split = models.load(config.data)
     net_key, train_key, pixel_key, latent_key, fit_key, draw_key = jr.split(jr.key(config.seed), 6)
-    parts = {"learn": split.train, "test": split.test[: config.images]}
-    x = {name: latents.pixels(part, config.data, pixel_key) for name, part in parts.items()}
-    y = {name: np.asarray(part.labels) for name, part in parts.items()}
+    learn, (x, wanted) = latents.examples(split, config.data, config.images, key=pixel_key)
     with record.stage("train"):
         model = latents.diffusion_autoencoder(config.data, split, config.budget, (), net_key)
         model = latents.train(model, config.data, split, config.budget, key=train_key)
         direct = latents.by_label(config.data, split, net_key)
         direct = latents.train_by_label(direct, config.data, split, config.budget, key=train_key)
-        (learn,) = ex.latent.encode(model, x["learn"], key=latent_key)
-        prior = latents.latent_model(np.asarray(learn), y["learn"], key=fit_key, steps=config.fitting)
-    plain = {name: np.asarray(part) for name, part in x.items()}
-    trees = ExtraTreesClassifier(300, random_state=0).fit(plain["learn"].reshape(len(learn), -1), y["learn"])
-    real = plain["test"], y["test"]
+        (z,) = ex.latent.encode(model, learn[0], key=latent_key)
+        prior = knowledge.latent_model(np.asarray(z), learn[1], key=fit_key, steps=config.fitting)
+    real, training = ((np.asarray(images), labels) for images, labels in ((x, wanted), learn))
+    trees = ExtraTreesClassifier(300, random_state=0).fit(training[0].reshape(len(z), -1), training[1])
     rows = {"real": measured(*real, real, trees) | {"energy_distance": None}}
     # As many as there are unseen ones.
-    seen = plain["learn"][: len(real[0])], y["learn"][: len(real[0])]
+    seen = training[0][: len(wanted)], training[1][: len(wanted)]
     rows["training images"] = measured(*seen, real, trees)
     kept = {"real": real, "training images": seen}
-    wanted = jnp.asarray(y["test"])
+    asked = jnp.asarray(wanted)
     with record.stage("draw"):
         for weight in config.weights:
             drawn = {
-                "latent": ex.latent.generate(model, ex.Guided(prior, weight), wanted, key=draw_key),
-                "direct": latents.drawn(ex.Guided(direct, weight), wanted, x["test"].shape[1:], key=draw_key),
+                "latent": ex.latent.generate(model, ex.Guided(prior, weight), asked, key=draw_key),
+                "direct": latents.drawn(ex.Guided(direct, weight), asked, x.shape[1:], key=draw_key),
             }
             for road in ROADS:
                 name = f"{road}, w = {weight:g}"
-                samples = np.asarray(drawn[road]), y["test"]
+                samples = np.asarray(drawn[road]), wanted
                 rows[name], kept[name] = measured(*samples, real, trees), samples
     grids = {name: np.concatenate([one[: config.grid] for one in by_class(*part)]) for name, part in kept.items()}
     record.save(**{name: grid.reshape(-1, *split.test.shape) for name, grid in grids.items()})

@@ -26,7 +26,7 @@ import tyro
 from sklearn.manifold import TSNE
 
 import entropax as ex
-from runs import _image_models as models, _latent_models as latents
+from runs import _image_models as models, _latent_knowledge as knowledge, _latent_models as latents
 from runs._pieces import close, fill, present, print_table
 from runs._record import Record
 
@@ -48,7 +48,7 @@ class Config:
     data: models.DataName = "digits"
     budget: latents.Budget = latents.Budget()
     times: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-    seeds: int = 1
+    seeds: int = 3
     images: int = 1_000
     nodes: int = 32
     fitting: int = 2_000
@@ -57,17 +57,14 @@ class Config:
 _MNIST5K = latents.Budget(dim=20, steps=800, batch_size=64, learning_rate=2e-3)
 PRESETS = {
     "smoke": Config(
-        budget=latents.Budget(dim=2, steps=20, batch_size=32), times=(0.3, 0.6), images=64, nodes=4, fitting=20
+        budget=latents.Budget(dim=2, steps=20, batch_size=32), times=(0.3, 0.6), seeds=1, images=64, nodes=4, fitting=20
     ),
     "default": Config(),
-    "cpu": Config(data="mnist5k", budget=_MNIST5K),
-    "paper": Config(data="mnist", budget=latents.Budget(dim=20, steps=50_000, batch_size=512), seeds=3),
+    "cpu": Config(data="mnist5k", budget=_MNIST5K, seeds=1, nodes=8),
+    "paper": Config(data="mnist", budget=latents.Budget(dim=20, steps=50_000, batch_size=512)),
 }
 
 NAMES = ("semantic", "perceptual")
-
-# The paper's process, whose times these are.
-PROCESS = ex.VariancePreserving()
 
 
 def piece(config: Config, tau: float, seed: int) -> dict[str, Any]:
@@ -75,66 +72,63 @@ def piece(config: Config, tau: float, seed: int) -> dict[str, Any]:
     start = time.perf_counter()
     split = models.load(config.data)
     # The same images, noise and weights to start from at each τ.
-    net_key, train_key, pixel_key, latent_key, measure_key, fit_key, label_key = jr.split(
-        jr.fold_in(jr.key(17), seed), 7
-    )
-    edges = ex.latent.band_edges(PROCESS, tau)
+    net_key, train_key, pixel_key, known_key, measure_key = jr.split(jr.fold_in(jr.key(17), seed), 5)
+    edges = ex.latent.band_edges(latents.PROCESS, tau)
     model = latents.diffusion_autoencoder(config.data, split, config.budget, edges, net_key)
     model = latents.train(model, config.data, split, config.budget, key=train_key)
     trained = time.perf_counter() - start
-    parts = {"learn": split.train, "test": split.test[: config.images]}
-    x = {name: latents.pixels(part, config.data, pixel_key) for name, part in parts.items()}
-    y = {name: jnp.asarray(part.labels) for name, part in parts.items()}
-    z = {name: ex.latent.encode(model, values, key=latent_key) for name, values in x.items()}
+    learn, test = latents.examples(split, config.data, config.images, key=pixel_key)
+    z, rows = knowledge.known(model, learn, test, key=known_key, steps=config.fitting)
     integrator = ex.Integrator(nodes=ex.Stratified(config.nodes), chunk=128)
-    point = ex.latent.rate_distortion(latents.complete(model), x["test"], key=measure_key, integrator=integrator)
-    told = ex.mutual_information(model.denoiser, x["test"], z["test"], key=measure_key, integrator=integrator)
-    row = {
+    whole = latents.complete(model)
+    distortion = whole.distortion(test[0], z, key=measure_key, integrator=integrator)
+    told = ex.mutual_information(model.denoiser, test[0], z, key=measure_key, integrator=integrator)
+    for latent, row in zip(z, rows):
+        plane = TSNE(random_state=0, init="pca").fit_transform(np.asarray(latent))
+        row["plane"] = np.round(plane, 2).tolist()
+    return {
         "tau": tau,
         "seed": seed,
         "log_snr": edges[0],
-        "distortion": latents.pair(point.distortion),
-        "I(X;Z)": latents.pair(told),
+        "distortion": knowledge.pair(distortion),
+        "I(X;Z)": knowledge.pair(told),
+        **dict(zip(NAMES, rows)),
+        "labels": np.asarray(test[1]).tolist(),
+        "label_entropy": ex.label_entropy(jnp.asarray(test[1])),
+        "seconds": {"train": trained, "all": time.perf_counter() - start},
     }
-    known = [tuple((np.asarray(z[part][place]), np.asarray(y[part])) for part in parts) for place in range(len(NAMES))]
-    priors = [latents.latent_model(*learn, key=fit_key, steps=config.fitting) for learn, _ in known]
-    within = ex.latent.learnt_rates(model, x["test"], priors, y["test"], key=measure_key)
-    for place, (name, prior, (learn, test)) in enumerate(zip(NAMES, priors, known)):
-        found = latents.label_information(prior, learn, test, key=label_key)
-        row[name] = {method: latents.pair(estimate) for method, estimate in found.items()}
-        row[name] |= {"rate": latents.pair(point.rates[place]), "rate_within": latents.pair(within[place])}
-        plane = TSNE(random_state=0, init="pca").fit_transform(test[0])
-        row[name]["plane"] = np.round(plane, 2).tolist()
-    row["labels"] = np.asarray(y["test"]).tolist()
-    row["label_entropy"] = ex.label_entropy(y["test"])
-    return row | {"seconds": {"train": trained, "all": time.perf_counter() - start}}
 
 
 def show(rows: list[dict]) -> None:
     """Prints a row for each autoencoder."""
-    table = rich.table.Table("τ", "seed", "latent", "rate", "within", *latents.METHODS, "seconds")
+    table = rich.table.Table("τ", "seed", "latent", "rate", "within", *knowledge.METHODS, "seconds")
     for row in rows:
         for name in NAMES:
-            shown = ("rate", "rate_within", *latents.METHODS)
-            cells = [f"{row[name][m]['value']:.2f} ± {row[name][m]['stderr']:.2f}" for m in shown]
+            told = row[name]["I(Z;Y)"]
+            found = row[name]["rate"], row[name]["rate_within"], *(told[method] for method in knowledge.METHODS)
+            cells = [f"{one['value']:.2f} ± {one['stderr']:.2f}" for one in found]
             table.add_row(f"{row['tau']:.1f}", str(row["seed"]), name, *cells, f"{row['seconds']['all']:.0f}")
     print_table(table, {"H(Y)": rows[0]["label_entropy"]})
 
 
+def curve(rows: list[dict], name: str, method: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """τ, the mean of I(Z;Y) over seeds, and its standard error: of the estimates, which are of the same images, and of
+    the seeds."""
+    times = sorted({row["tau"] for row in rows})
+    found = [[row[name]["I(Z;Y)"][method] for row in rows if row["tau"] == tau] for tau in times]
+    values = [np.array([one["value"] for one in own]) for own in found]
+    errors = [np.mean([one["stderr"] for one in own]) for own in found]
+    scatter = [v.std(ddof=1) / np.sqrt(len(v)) if len(v) > 1 else 0.0 for v in values]
+    return np.array(times), np.array([v.mean() for v in values]), np.hypot(errors, scatter)
+
+
 def summary(rows: list[dict]) -> dict[str, Any]:
-    """By τ, the mean over seeds of the posterior form, with its standard error: of the estimates, and of the seeds."""
-    found = {}
-    for tau in sorted({row["tau"] for row in rows}):
-        own = [row for row in rows if row["tau"] == tau]
-        for name in NAMES:
-            values = np.array([row[name]["posterior"]["value"] for row in own])
-            errors = np.array([row[name]["posterior"]["stderr"] for row in own])
-            scatter = values.std(ddof=1) if len(values) > 1 else 0.0
-            found[f"{name} at {tau:g}"] = {
-                "value": float(values.mean()),
-                "stderr": float(np.hypot(np.mean(errors), scatter / np.sqrt(len(values)))),
-            }
-    return found
+    """The posterior form by τ."""
+    return {
+        f"{name} at {tau:g}": {"value": float(value), "stderr": float(stderr)}
+        for name in NAMES
+        for tau, value, stderr in zip(*curve(rows, name, "posterior"))
+    }
 
 
 @dataclasses.dataclass(frozen=True)

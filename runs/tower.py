@@ -21,7 +21,7 @@ import jax.random as jr
 import numpy as np
 
 import entropax as ex
-from runs import _image_models as models, _latent_models as latents
+from runs import _image_models as models, _latent_knowledge as knowledge, _latent_models as latents
 from runs._record import main, Record
 
 
@@ -64,9 +64,6 @@ PRESETS = {
     "paper": Config(data="mnist", budget=latents.Budget(dim=20, steps=50_000, batch_size=512)),
 }
 
-# The paper's process, whose times these are.
-PROCESS = ex.VariancePreserving()
-
 
 def silent(denoiser: ex.latent.Bands, low: float, high: float) -> ex.Guided:
     """A denoiser that hears no latent between two noise levels: with a weight of -1 guidance is the prediction
@@ -76,13 +73,9 @@ def silent(denoiser: ex.latent.Bands, low: float, high: float) -> ex.Guided:
 
 def run(config: Config, record: Record) -> dict[str, Any]:
     split = models.load(config.data)
-    net_key, train_key, pixel_key, latent_key, measure_key, fit_key, label_key, draw_key = jr.split(
-        jr.key(config.seed), 8
-    )
-    edges = ex.latent.band_edges(PROCESS, *config.times)
-    parts = {"learn": split.train, "test": split.test[: config.images]}
-    x = {name: latents.pixels(part, config.data, pixel_key) for name, part in parts.items()}
-    y = {name: np.asarray(part.labels) for name, part in parts.items()}
+    net_key, train_key, pixel_key, known_key, measure_key, draw_key = jr.split(jr.key(config.seed), 6)
+    edges = ex.latent.band_edges(latents.PROCESS, *config.times)
+    learn, (x, labels) = latents.examples(split, config.data, config.images, key=pixel_key)
     with record.stage("train"):
         model = latents.diffusion_autoencoder(config.data, split, config.budget, edges, net_key)
         model = latents.train(model, config.data, split, config.budget, key=train_key)
@@ -90,30 +83,18 @@ def run(config: Config, record: Record) -> dict[str, Any]:
     ends = (low, *edges, high)
     times = (1.0, *sorted(config.times, reverse=True), 0.0)
     names = [f"{until:g} to {begin:g}" for begin, until in zip(times, times[1:])]
-    bands = {}
     with record.stage("measure"):
-        z = {name: ex.latent.encode(model, values, key=latent_key) for name, values in x.items()}
-        known = [tuple((np.asarray(z[part][place]), y[part]) for part in parts) for place in range(len(edges) + 1)]
-        priors = [latents.latent_model(*learn, key=fit_key, steps=config.fitting) for learn, _ in known]
-        rates = ex.latent.rates(model, x["test"])
-        within = ex.latent.learnt_rates(model, x["test"], priors, jnp.asarray(y["test"]), key=measure_key)
-        for place, (name, prior, band) in enumerate(zip(names, priors, zip(ends, ends[1:]))):
+        z, rows = knowledge.known(model, learn, (x, labels), key=known_key, steps=config.fitting)
+        for row, band in zip(rows, zip(ends, ends[1:])):
             integrator = ex.Integrator(nodes=ex.Stratified(config.nodes), log_snr_range=band, chunk=128)
             told = ex.mutual_information(
-                model.denoiser, x["test"], z["test"], key=measure_key, method=ex.LossGapForm(), integrator=integrator
+                model.denoiser, x, z, key=measure_key, method=ex.LossGapForm(), integrator=integrator
             )
-            found = latents.label_information(prior, *known[place], key=label_key)
-            bands[name] = {
-                "log_snr": list(band),
-                "rate": latents.pair(rates[place]),
-                "rate_within": latents.pair(within[place]),
-                "gain": latents.pair(told),
-                "I(Z;Y)": {method: latents.pair(estimate) for method, estimate in found.items()},
-            }
-    shown = x["test"][: config.shown]
-    told = tuple(latent[: config.shown] for latent in z["test"])
+            row |= {"log_snr": list(band), "gain": knowledge.pair(told)}
+    shown = x[: config.shown]
+    told = tuple(latent[: config.shown] for latent in z)
     grey = lambda part: np.asarray(part).reshape(-1, *split.test.shape)
-    arrays, decodings = {"real": grey(shown), "labels": y["test"][: config.shown]}, {}
+    arrays, decodings = {"real": grey(shown), "labels": labels[: config.shown]}, {}
     with record.stage("decode"):
         # With the two ends inside.
         wider = (low - 1, *edges, high + 1)
@@ -124,7 +105,8 @@ def run(config: Config, record: Record) -> dict[str, Any]:
                 arrays[f"{name}_{number}"] = grey(drawn)
                 decodings[f"{name} {number}"] = float(jnp.mean((drawn - shown) ** 2))
     record.save(**arrays)
-    return {"bands": bands, "squared_error": decodings, "H(Y)": ex.label_entropy(jnp.asarray(y["test"]))}
+    bands = dict(zip(names, rows))
+    return {"bands": bands, "squared_error": decodings, "H(Y)": ex.label_entropy(jnp.asarray(labels))}
 
 
 if __name__ == "__main__":

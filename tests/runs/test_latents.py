@@ -11,8 +11,13 @@ import numpy as np
 import pytest
 
 import entropax as ex
-from paper_figures.figure_4 import curve
-from runs import _image_models as models, _latent_models as program, autoencoders, latents
+from runs import (
+    _image_models as models,
+    _latent_knowledge as knowledge,
+    _latent_models as program,
+    autoencoders,
+    latents,
+)
 from runs._record import execute
 
 
@@ -30,7 +35,7 @@ def _two_classes(num, dim, apart):
 @pytest.mark.parametrize("apart", [0.0, 0.7, 2.0])
 def test_neighbours_and_a_probe_know_what_two_gaussians_tell(apart):
     z, y, exact = _two_classes(4_000, 2, apart)
-    for estimate in (program.neighbours(z, y), program.probe(z, y)):
+    for estimate in (knowledge.neighbours(z, y), knowledge.probe(z, y)):
         assert abs(float(estimate.value) - exact) < 0.01 + 4 * float(estimate.stderr)
 
 
@@ -62,12 +67,12 @@ def test_before_its_training_a_decoder_knows_the_pixels_one_by_one():
 
 
 def test_a_band_has_the_errors_of_estimates_and_of_seeds():
-    row = lambda tau, value: {"tau": tau, "semantic": {"posterior": {"value": value, "stderr": 0.3}}}
-    times, values, widths = curve([row(0.5, 1.0), row(0.1, 2.0), row(0.5, 2.0)], "semantic", "posterior")
+    row = lambda tau, value: {"tau": tau, "semantic": {"I(Z;Y)": {"posterior": {"value": value, "stderr": 0.3}}}}
+    times, values, errors = latents.curve([row(0.5, 1.0), row(0.1, 2.0), row(0.5, 2.0)], "semantic", "posterior")
     np.testing.assert_array_equal(times, [0.1, 0.5])
     np.testing.assert_array_equal(values, [2.0, 1.5])
     # Of two seeds one apart the mean has an error of a half.
-    np.testing.assert_allclose(widths, 1.96 * np.hypot(0.3, [0.0, 0.5]))
+    np.testing.assert_allclose(errors, np.hypot(0.3, [0.0, 0.5]))
 
 
 @contextlib.contextmanager
@@ -91,7 +96,7 @@ def test_the_whole_of_the_scan_goes_on_where_it_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(latents, "piece", lambda *args: pytest.fail("a piece was made again"))
     assert latents.run(config, "0/1", str(tmp_path)) == rows
     for name in latents.NAMES:
-        assert rows[0][name]["posterior"]["value"] <= rows[0]["label_entropy"]
+        assert rows[0][name]["I(Z;Y)"]["posterior"]["value"] <= rows[0]["label_entropy"]
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from ._planar import (
     StronglyCorrelatedGaussian as StronglyCorrelatedGaussian,
 )
 from ._planar_mixtures import Dino as Dino, Moons as Moons
+from ._race import Race as Race
 from ._samples import (
     check_samples as check_samples,
     depends_on as depends_on,
