@@ -80,12 +80,28 @@ def load(data: DataName) -> Split:
     return Split(learn[order[kept:]], learn[order[:kept]], test)
 
 
-def marginals(split: Split) -> ex.Histogram:
-    """The product of the dequantised pixels' marginals."""
+def marginals(split: Split, share: float = 0.0) -> ex.Histogram:
+    """The product of the dequantised pixels' marginals.
+
+    **Arguments:**
+
+    - `share`: levels that hold less of all pixels are put together, neighbour by neighbour, in bins that hold more: of
+        MNIST's 256, a few per cent but for black and white, 0.005 leaves some 40 bins, and a sixth of the time.
+    """
     train = split.train
+    edges = np.linspace(-1, 1, train.levels + 1)
+    kept, held = [0], 0.0
+    for level, mass in enumerate(np.bincount(np.ravel(train.pixels), minlength=train.levels) / np.size(train.pixels)):
+        # One that holds enough by itself has what is below it for a bin of its own.
+        if mass >= share and level > kept[-1]:
+            kept, held = [*kept, level], 0.0
+        held += mass
+        if held >= share:
+            kept, held = [*kept, level + 1], 0.0
+    kept = sorted({*kept, train.levels})
     # The middle of its bin does for a pixel.
     middles = (np.asarray(train.pixels, np.float64) + 0.5) * train.bin_width - 1
-    return ex.Histogram.fit(middles, low=-1.0, high=1.0, bins=train.levels)
+    return ex.Histogram.fit(middles, edges[kept])
 
 
 def mesh(rows: int | None = None) -> Mesh | None:
@@ -169,8 +185,10 @@ def fit(
     )
 
 
-def complete(model: ex.Neural) -> ex.Ensemble:
-    """The model within the range that it was trained on, and its baseline, the pixels one by one, beyond: a denoiser
-    for all noise levels."""
+def complete(model: ex.Neural, pixels: ex.Histogram | None = None) -> ex.Ensemble:
+    """The model within the range that it was trained on, and the pixels one by one beyond, its baseline where they are
+    not given: a denoiser for all noise levels."""
     low, high = model.trained_range
-    return ex.Ensemble((model.baseline, model), (_WIDEST[0], low, high, _WIDEST[1]), (0, 1, 0))
+    return ex.Ensemble(
+        (model.baseline if pixels is None else pixels, model), (_WIDEST[0], low, high, _WIDEST[1]), (0, 1, 0)
+    )

@@ -48,7 +48,7 @@ class Config:
 PRESETS = {
     "smoke": Config(budget=latents.Budget(dim=2, steps=20, batch_size=32), images=64, shown=20, nodes=4, fitting=20),
     "default": Config(),
-    "cpu": Config(data="mnist5k", budget=latents.Budget(dim=2, steps=800, batch_size=64), nodes=16),
+    "cpu": Config(data="mnist5k", nodes=16),
     "paper": Config(data="mnist", budget=latents.Budget(dim=2, steps=50_000, batch_size=512)),
 }
 
@@ -76,7 +76,7 @@ def run(config: Config, record: Record) -> dict[str, Any]:
         with record.stage(f"measure {name}"):
             (z,), (row,) = knowledge.known(model, learn, (x, labels), key=known_key, steps=config.fitting)
             integrator = ex.Integrator(nodes=ex.Stratified(config.nodes), chunk=128)
-            whole = model if isinstance(model, ex.latent.VariationalAutoencoder) else latents.complete(model)
+            whole = model if isinstance(model, ex.latent.VariationalAutoencoder) else latents.complete(model, split)
             distortion = whole.distortion(x, (z,), key=measure_key, integrator=integrator)
             drawn = model.decode((z[: config.shown],), key=draw_key)
         grey = lambda part: np.asarray(part).reshape(-1, *split.test.shape)

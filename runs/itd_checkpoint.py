@@ -263,7 +263,7 @@ def measure(model: ex.AbstractDenoiser, log_snrs, images: Split, config: Config)
     found["bound"] = ex.bits_per_dim(bound, dim)
 
     filled = ex.Clipped(model, grid.low - edge, grid.high + edge)
-    pixels = ex.Histogram.fit(training.levels, low=grid.low - edge, high=grid.high + edge, bins=grid.levels)
+    pixels = ex.Histogram.fit(training.levels, np.linspace(grid.low - edge, grid.high + edge, grid.levels + 1))
     of_density = {"network": filled, "gaussian": gaussian, "pixels": pixels}
     best_density = choose(of_density, validation.filled, low, high, 24)
     key = next(keys)

@@ -55,7 +55,7 @@ PRESETS = {
         budget=latents.Budget(dim=2, steps=20, batch_size=32), fitting=20, weights=(0.0, 1.0), images=100, grid=2
     ),
     "default": Config(),
-    "cpu": Config(data="mnist5k", budget=latents.Budget(dim=20, steps=1_600, batch_size=64)),
+    "cpu": Config(data="mnist5k", budget=latents.Budget(dim=20)),
     "paper": Config(data="mnist", budget=latents.Budget(dim=20, steps=50_000, batch_size=512), images=10_000),
 }
 

@@ -54,13 +54,12 @@ class Config:
     fitting: int = 2_000
 
 
-_MNIST5K = latents.Budget(dim=20, steps=800, batch_size=64, learning_rate=2e-3)
 PRESETS = {
     "smoke": Config(
         budget=latents.Budget(dim=2, steps=20, batch_size=32), times=(0.3, 0.6), seeds=1, images=64, nodes=4, fitting=20
     ),
     "default": Config(),
-    "cpu": Config(data="mnist5k", budget=_MNIST5K, seeds=1, nodes=8),
+    "cpu": Config(data="mnist5k", budget=latents.Budget(dim=20), seeds=1, nodes=16),
     "paper": Config(data="mnist", budget=latents.Budget(dim=20, steps=50_000, batch_size=512)),
 }
 
@@ -80,7 +79,7 @@ def piece(config: Config, tau: float, seed: int) -> dict[str, Any]:
     learn, test = latents.examples(split, config.data, config.images, key=pixel_key)
     z, rows = knowledge.known(model, learn, test, key=known_key, steps=config.fitting)
     integrator = ex.Integrator(nodes=ex.Stratified(config.nodes), chunk=128)
-    whole = latents.complete(model)
+    whole = latents.complete(model, split)
     distortion = whole.distortion(test[0], z, key=measure_key, integrator=integrator)
     told = ex.mutual_information(model.denoiser, test[0], z, key=measure_key, integrator=integrator)
     for latent, row in zip(z, rows):

@@ -94,7 +94,7 @@ STAGES = ("stopped", "last")
 
 def marginals(x: jax.Array) -> ex.Histogram:
     """The exact denoiser of independent pixels, up to the frequencies of their levels."""
-    return ex.Histogram.fit(x, low=-1.0, high=1.0, bins=LEVELS)
+    return ex.Histogram.fit(x, np.linspace(-1, 1, LEVELS + 1))
 
 
 def network(config: Config, x: jax.Array, key) -> ex.Neural:

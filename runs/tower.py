@@ -60,7 +60,7 @@ PRESETS = {
         fitting=20,
     ),
     "default": Config(),
-    "cpu": Config(data="mnist5k", budget=latents.Budget(dim=20, steps=1_600, batch_size=64)),
+    "cpu": Config(data="mnist5k", budget=latents.Budget(dim=20)),
     "paper": Config(data="mnist", budget=latents.Budget(dim=20, steps=50_000, batch_size=512)),
 }
 

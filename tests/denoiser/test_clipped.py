@@ -30,7 +30,7 @@ def test_what_is_cut_to_the_bounds_never_errs_more(getkey):
 
 
 def test_vectors_stand_for_images(getkey):
-    images = ex.Histogram(-1.0, 1.0, 1.5 * jr.normal(getkey(), (1, 2, 2, 5)))
+    images = ex.Histogram(np.linspace(-1, 1, 6), 1.5 * jr.normal(getkey(), (1, 2, 2, 5)))
     x = jr.uniform(getkey(), (50, 1, 2, 2), minval=-1, maxval=1)
     vectors = ex.Flattened(images, (1, 2, 2))
     key = getkey()

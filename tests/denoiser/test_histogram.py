@@ -11,15 +11,18 @@ import entropax as ex
 
 
 PROBABILITIES = np.array([0.6, 0.0, 0.05, 0.35])
-ONE = ex.Histogram(-1.0, 1.0, np.log(np.maximum(PROBABILITIES, 1e-30))[None])
-FINE = ex.Histogram(-1.0, 1.0, jr.normal(jr.key(0), (3, 256)))
+ONE = ex.Histogram(np.linspace(-1, 1, 5), np.log(np.maximum(PROBABILITIES, 1e-30))[None])
+FINE = ex.Histogram(np.linspace(-1, 1, 257), jr.normal(jr.key(0), (3, 256)))
+# As of images whose pixels are black, white, and now and then of a shade between.
+UNEVEN = ex.Histogram(
+    (-1.0, -127 / 128, -0.5, 0.125, 31 / 32, 1.0), np.log([[0.7, 0.02, 0.05, 0.03, 0.2], [0.1, 0.2, 0.3, 0.2, 0.2]])
+)
 predict = eqx.filter_jit(lambda histogram, z, log_snr: histogram(z, log_snr))
 
 
 def density(histogram, coordinate, x):
-    levels = histogram.log_probabilities.shape[-1]
-    p = np.exp(np.asarray(histogram.log_probabilities[coordinate], np.float64))
-    return p[np.clip(((x + 1) / 2 * levels).astype(int), 0, levels - 1)] * levels / 2
+    p = np.exp(np.asarray(histogram.log_probabilities[coordinate], np.float64)) / np.diff(histogram.edges)
+    return p[np.clip(np.searchsorted(histogram.edges, x) - 1, 0, len(p) - 1)]
 
 
 def by_quadrature(histogram, coordinate, z, log_snr):
@@ -35,7 +38,7 @@ def by_quadrature(histogram, coordinate, z, log_snr):
     return -(weight * t).sum() / weight.sum()
 
 
-@pytest.mark.parametrize("histogram", (ONE, FINE), ids=("four bins", "256 bins"))
+@pytest.mark.parametrize("histogram", (ONE, FINE, UNEVEN), ids=("four bins", "256 bins", "uneven bins"))
 @pytest.mark.parametrize("log_snr", (-9.0, -2.0, 1.5, 6.0, 7.9, 8.5, 12.0, 16.0))
 def test_is_the_posterior_mean(histogram, log_snr):
     a = jax.nn.sigmoid(log_snr)
@@ -58,7 +61,7 @@ def test_far_outside_of_all_bins_it_points_back():
 
 
 def test_the_likelihood_is_that_of_the_bins():
-    law = ex.Histogram(-1.0, 1.0, jr.normal(jr.key(0), (3, 16)))
+    law = ex.Histogram(np.linspace(-1, 1, 17), jr.normal(jr.key(0), (3, 16)))
     bins = jr.categorical(jr.key(1), law.log_probabilities, shape=(1_024, 3))
     x = (bins.astype(float) + jr.uniform(jr.key(2), bins.shape)) / 8 - 1
     densities = jax.jit(jax.vmap(law.log_density))
@@ -76,10 +79,24 @@ def test_the_likelihood_is_that_of_the_bins():
 
 def test_fitted_probabilities_are_frequencies_drawn_to_those_of_all():
     x = np.array([[-0.9, 0.9], [-0.8, 0.1], [-0.7, 0.2]])
-    found = np.exp(ex.Histogram.fit(x, low=-1.0, high=1.0, bins=2, strength=2.0).log_probabilities)
+    found = np.exp(ex.Histogram.fit(x, (-1.0, 0.0, 1.0), strength=2.0).log_probabilities)
     pooled = np.array([3.5, 3.5]) / 7
     np.testing.assert_allclose(found, (np.array([[3, 0], [0, 3]]) + 2 * pooled) / 5, rtol=1e-6)
-    with pytest.raises(ValueError, match="`x` must lie from `low` to `high`, 0.0 to 1.0; it holds -0.9 to 0.9"):
-        ex.Histogram.fit(x, low=0.0, high=1.0, bins=2)
-    with pytest.raises(ValueError, match="`low` must be less than `high`"):
-        ex.Histogram(1.0, 1.0, np.zeros((1, 2)))
+    with pytest.raises(ValueError, match="`x` must lie within `edges`, 0.0 to 1.0; it holds -0.9 to 0.9"):
+        ex.Histogram.fit(x, (0.0, 0.5, 1.0))
+    with pytest.raises(ValueError, match="`edges` must increase, two of them or more; got 1, 1"):
+        ex.Histogram((1.0, 1.0), np.zeros((1, 1)))
+    with pytest.raises(ValueError, match="`edges` must be 3, around the 2 bins; got 2"):
+        ex.Histogram((0.0, 1.0), np.zeros((1, 2)))
+
+
+def test_the_likelihood_of_uneven_bins_is_that_of_the_bins():
+    heights = np.exp(np.asarray(UNEVEN.log_probabilities)) / np.diff(UNEVEN.edges)
+    found = UNEVEN.log_density(jnp.array([-0.995, 0.5]))
+    np.testing.assert_allclose(found, np.log(heights[0, 0] * heights[1, 3]), rtol=1e-6)
+    # Bins that are cut in two in proportion to their widths are the same law.
+    edges = np.sort(np.concatenate([UNEVEN.edges, 0.5 * (np.array(UNEVEN.edges[1:]) + UNEVEN.edges[:-1])]))
+    cut = ex.Histogram(edges, np.repeat(UNEVEN.log_probabilities, 2, -1))
+    for log_snr in (-3.0, 5.0, 12.0):
+        both = [predict(law, jnp.array([-0.7, 0.4]), jnp.asarray(log_snr)) for law in (UNEVEN, cut)]
+        np.testing.assert_allclose(*both, rtol=1e-4, atol=1e-4 + 2e-7 * np.exp(log_snr / 2))

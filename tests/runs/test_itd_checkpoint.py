@@ -70,7 +70,7 @@ def test_dequantised_pixels_have_the_code_length_of_their_levels(getkey):
     logs, draw, exact = pixel_law(getkey())
     training, validation, test = (draw(getkey(), num) for num in (20_000, 300, 1500))
     edge = 1 + 1 / (LEVELS - 1)
-    model = Trusted(ex.Histogram(-edge, edge, logs), (-9.0, 9.0))
+    model = Trusted(ex.Histogram(np.linspace(-edge, edge, logs.shape[-1] + 1), logs), (-9.0, 9.0))
     found, _, _ = measure(model, STEPS, Split(training, validation, test), CONFIG)
     # All of it: where the network is not asked, the pixels' frequencies are, of which there are many.
     estimate = found["best_dequantised"]

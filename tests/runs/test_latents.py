@@ -60,7 +60,7 @@ def test_before_its_training_a_decoder_knows_the_pixels_one_by_one():
     # And beyond its training, the distortion is -log p of independent pixels, whatever the latents.
     x = program.pixels(split.test[:200], "digits", jr.key(2))
     integrator = ex.Integrator(nodes=ex.Stratified(32), chunk=64)
-    whole = program.complete(model)
+    whole = program.complete(model, split)
     found = whole.distortion(x, (jnp.ones((200, 3)),) * 2, key=jr.key(3), integrator=integrator)
     exact = -np.mean([marginals.log_density(image) for image in x.reshape(-1, 1, 8, 8)])
     assert abs(float(found.value) - exact) < 4 * float(found.stderr_nodes) + 0.02 * abs(exact), f"{found}, {exact}"

@@ -37,7 +37,7 @@ def test_independent_pixels_have_no_total_correlation(getkey):
     index = jr.categorical(level_key, logs, shape=(2000, 8))
     x = 2 * (index.astype(jnp.float32) + jr.uniform(place_key, (2000, 8))) / scaling.LEVELS - 1
     y = jnp.arange(2000) % 10
-    exact = ex.Histogram(-1.0, 1.0, logs)
+    exact = ex.Histogram(np.linspace(-1, 1, logs.shape[-1] + 1), logs)
     found = scaling.measure(exact, exact, x, y, x[:180], key=getkey(), nodes=16)
     entropy, gain = found["neural_entropy"], found["held_out"]
     assert found["total_correlation"]["value"] == 0 and found["remainder"]["value"] == entropy["value"]

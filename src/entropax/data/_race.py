@@ -13,8 +13,8 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
 class Race:
-    r"""A betting game: an outcome $X$, of which a unit bet returns the odds $o(x)$, and a signal $Y$ that is seen before
-    bets are placed. A horse race; or a die in a cup, with a whisper of what it shows.
+    r"""A betting game: an outcome $X$, of which a unit bet returns the odds $o(x)$, and a signal $Y$ that is seen
+    before bets are placed. A horse race; or a die in a cup, with a whisper of what it shows.
 
     Bets are shares $b(x|y)$ of the wealth, none of which returns but that on the outcome; what is not bet is kept, so
     that a round multiplies wealth by

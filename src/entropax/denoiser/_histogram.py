@@ -1,4 +1,6 @@
+import itertools
 import math
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax
@@ -18,8 +20,8 @@ _LEAST = 1e-30
 
 
 class Histogram(AbstractDenoiser):
-    r"""The optimal denoiser of independent coordinates whose densities are constant in each of several bins of equal
-    width $\delta$, with any probabilities $P_k$ of the bins for coordinate $k$: the product of the marginals of
+    r"""The optimal denoiser of independent coordinates whose densities are constant in each of several bins, with any
+    probabilities $P_k$ of the bins for coordinate $k$: with a bin for each level the product of the marginals of
     dequantised data. With the data's posterior scale $s = e^{-\lambda/2}$ and $t = (x - z/\sqrt a)/s$,
 
     $$\hat\varepsilon(z, \lambda)_k = -\mathbb{E}[t_k \mid z_k]
@@ -31,25 +33,31 @@ class Histogram(AbstractDenoiser):
 
     **Arguments:**
 
-    - `low`, `high`: the first and the last edge.
+    - `edges`: of the bins, one more than there are bins, increasing; see [`numpy.linspace`][] for bins of equal width.
     - `log_probabilities`: $\log P$, shape `(*shape, bins)`, `-inf` for an empty bin; normalised here.
 
-    **Raises:** `ValueError` unless `low` is less than `high`.
+    **Raises:** `ValueError` unless edges increase and enclose as many bins as there are probabilities.
     """
 
-    low: float = eqx.field(static=True)
-    high: float = eqx.field(static=True)
+    edges: tuple[float, ...] = eqx.field(static=True)
     log_probabilities: Float[Array, "*shape bins"]
 
-    def __init__(self, low: float, high: float, log_probabilities: Float[ArrayLike, "*shape bins"]):
-        if not low < high:
-            raise ValueError(f"`low` must be less than `high`; got {low} and {high}.")
-        self.low, self.high = low, high
+    def __init__(
+        self, edges: Sequence[float] | Float[np.ndarray, " edges"], log_probabilities: Float[ArrayLike, "..."]
+    ):
+        self.edges = _checked(edges)
         self.log_probabilities = jax.nn.log_softmax(jnp.asarray(log_probabilities))
+        bins = self.log_probabilities.shape[-1]
+        if len(self.edges) != bins + 1:
+            raise ValueError(f"`edges` must be {bins + 1}, around the {bins} bins; got {len(self.edges)}.")
 
     @classmethod
     def fit(
-        cls, x: Float[ArrayLike, " batch *shape"], *, low: float, high: float, bins: int, strength: float = 16.0
+        cls,
+        x: Float[ArrayLike, " batch *shape"],
+        edges: Sequence[float] | Float[np.ndarray, " edges"],
+        *,
+        strength: float = 16.0,
     ) -> "Histogram":
         r"""With the frequencies of the bins in samples, coordinate by coordinate, drawn towards those of all
         coordinates together,
@@ -61,22 +69,22 @@ class Histogram(AbstractDenoiser):
         **Arguments:**
 
         - `x`: the samples.
-        - `low`, `high`, `bins`: the bins; for dequantised images $-1$, 1 and the number of levels.
+        - `edges`: of the bins; for dequantised images `numpy.linspace(-1, 1, levels + 1)`.
         - `strength`: $c$, how many samples $\bar P$ counts for.
 
-        **Raises:** `ValueError` where a sample lies outside of all bins.
+        **Raises:** `ValueError` where edges do not increase, or a sample lies outside of all bins.
         """
         samples = np.asarray(x, np.float64)
-        values = samples.reshape(len(samples), -1)
-        if not (values.min() >= low and values.max() <= high):
+        values, edges = samples.reshape(len(samples), -1), _checked(edges)
+        if not (values.min() >= edges[0] and values.max() <= edges[-1]):
             raise ValueError(
-                f"`x` must lie from `low` to `high`, {low} to {high}; it holds {values.min():g} to {values.max():g}."
+                f"`x` must lie within `edges`, {edges[0]} to {edges[-1]}; it holds {values.min():g} to "
+                f"{values.max():g}."
             )
-        index = np.minimum((values - low) / (high - low) * bins, bins - 1).astype(int)
-        counts = np.stack([np.bincount(column, minlength=bins) for column in index.T])
+        counts = np.stack([np.histogram(column, edges)[0] for column in values.T])
         pooled = counts.sum(0) + 0.5
         smoothed = counts + strength * pooled / pooled.sum()
-        return cls(low, high, jnp.asarray(np.log(smoothed).reshape(*samples.shape[1:], bins), float))
+        return cls(edges, jnp.asarray(np.log(smoothed).reshape(*samples.shape[1:], -1), float))
 
     @property
     def log_snr_range(self) -> tuple[float, float]:
@@ -84,36 +92,47 @@ class Histogram(AbstractDenoiser):
 
     def log_density(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
         r"""$\log p(x)$ in nats, $-\infty$ outside of all bins."""
-        bins = self.log_probabilities.shape[-1]
-        place = jnp.floor((x - self.low) / (self.high - self.low) * bins).astype(int)
+        edges = jnp.asarray(self.edges, x.dtype)
+        bins = len(self.edges) - 1
         # The last edge belongs to the last bin.
-        place = jnp.where(x == self.high, bins - 1, place)
-        found = jnp.take_along_axis(self.log_probabilities, jnp.clip(place, 0, bins - 1)[..., None], -1)[..., 0]
+        place = jnp.where(x == edges[-1], bins - 1, jnp.searchsorted(edges, x, side="right") - 1)
+        heights = self.log_probabilities - np.log(np.diff(self.edges))
+        found = jnp.take_along_axis(heights, jnp.clip(place, 0, bins - 1)[..., None], -1)[..., 0]
         inside = (place >= 0) & (place < bins)
-        return jnp.sum(jnp.where(inside, found, -jnp.inf)) - x.size * np.log((self.high - self.low) / bins)
+        return jnp.sum(jnp.where(inside, found, -jnp.inf))
 
     def __call__(
         self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, "*shape"]:
         del y
-        bins = self.log_probabilities.shape[-1]
         # Not `noise / signal`, which two roundings would make less exact.
         scale = jnp.exp(-0.5 * log_snr)
         centre = z / signal(log_snr)
-        edges = jnp.asarray(np.linspace(self.low, self.high, bins + 1), z.dtype)
-        mass, moment = _of_bins((edges - centre[..., None]) / scale, (self.high - self.low) / bins / scale)
+        edges, widths = (jnp.asarray(part(self.edges), z.dtype) for part in (np.asarray, np.diff))
+        mass, moment = _of_bins((edges - centre[..., None]) / scale, widths / scale)
         probabilities = jnp.exp(self.log_probabilities)
         # On a CPU many times as fast as the sum of a product.
         mass, moment = (
             jnp.einsum("...b,...b->...", probabilities, of_bins, precision="highest") for of_bins in (mass, moment)
         )
         # Farther from all bins than float32 has digits for, all of the mass is at the nearest edge.
-        edge = (jnp.clip(centre, self.low, self.high) - centre) / scale
+        edge = (jnp.clip(centre, self.edges[0], self.edges[-1]) - centre) / scale
         return -jnp.where(mass < _LEAST, edge, moment / jnp.maximum(mass, _LEAST))
 
 
+def _checked(edges) -> tuple[float, ...]:
+    edges = tuple(float(edge) for edge in edges)
+    if len(edges) < 2 or not all(low < high for low, high in itertools.pairwise(edges)):
+        raise ValueError(f"`edges` must increase, two of them or more; got {_few(edges)}.")
+    return edges
+
+
+def _few(edges) -> str:
+    return ", ".join(f"{edge:g}" for edge in edges[:6]) + (", ..." if len(edges) > 6 else "")
+
+
 def _of_bins(edges, width):
-    r"""$\int\varphi\,\mathrm{d}t$ and $\int t\varphi\,\mathrm{d}t$ over the bins between edges, all of one width."""
+    r"""$\int\varphi\,\mathrm{d}t$ and $\int t\varphi\,\mathrm{d}t$ over the bins between edges, of these widths."""
     # The root of the density, and the normal distribution's tail on the side of each edge: once for both of its bins.
     root, tail = jnp.exp(-0.25 * edges**2), 0.5 * jax.lax.erfc(jnp.abs(edges) / _SQRT_2)
     left, right = edges[..., :-1], edges[..., 1:]
