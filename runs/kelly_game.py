@@ -58,8 +58,8 @@ LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 def games(config: Config, error: float) -> dict[str, ex.data.Race]:
     """The die, at six to one, and horses at the odds of the crowd."""
     return {
-        "die": ex.data.Race.symmetric(config.die, float(len(config.die)), error),
-        "horses": ex.data.Race.symmetric(config.horses, 1 / np.asarray(config.crowd), error),
+        "die": ex.data.Race.symmetric(np.array(config.die), float(len(config.die)), error),
+        "horses": ex.data.Race.symmetric(np.array(config.horses), 1 / np.array(config.crowd), error),
     }
 
 
