@@ -1,6 +1,7 @@
 from . import bmi as bmi, images as images
 from ._arrays import load_arrays as load_arrays
 from ._batches import batch_rows as batch_rows, process_rows as process_rows
+from ._bottleneck import Bottleneck as Bottleneck, gaussian_bottleneck as gaussian_bottleneck
 from ._cubature import cubature as cubature
 from ._digits import digits as digits
 from ._guided_gaussian import GuidedGaussian as GuidedGaussian

@@ -214,6 +214,12 @@ class JointGaussian:
         return np.linalg.solve(self.cov_y, self.matrix_a @ self.cov_x).T
 
     @property
+    def channel_gains(self) -> Float64[np.ndarray, " directions"]:
+        r"""The singular values $g_i$ of $\Sigma_\epsilon^{-1/2}A\Sigma_X^{1/2}$, descending, as many as the lesser of
+        $D_X$ and $D_Y$; the canonical correlations of $X$ and $Y$ are $g_i/\sqrt{1 + g_i^2}$."""
+        return self._channel[0]
+
+    @property
     def mutual_information(self) -> float:
         r"""$I(X;Y) = \tfrac12\log\det\Sigma_X - \tfrac12\log\det\Sigma_{X|Y}$."""
         return float(0.5 * np.sum(np.log1p(self._channel[0] ** 2)))
