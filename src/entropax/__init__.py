@@ -120,6 +120,7 @@ from .process import (
     Cosine as Cosine,
     LogSNR as LogSNR,
     NoiseRatio as NoiseRatio,
+    ScheduledVariancePreserving as ScheduledVariancePreserving,
     StraightLine as StraightLine,
     SubVariancePreserving as SubVariancePreserving,
     VarianceExploding as VarianceExploding,

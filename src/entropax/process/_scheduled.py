@@ -1,0 +1,54 @@
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ._base import AbstractProcess
+
+
+class ScheduledVariancePreserving(AbstractProcess):
+    r"""The variance-preserving process with any $\beta$, linear between knots,
+
+    $$\mathrm{d}X = -\tfrac12\beta(s)\,X\,\mathrm{d}s + \sqrt{\beta(s)}\,\mathrm{d}B_s, \qquad
+      \beta(s) \propto \sum_k e^{r_k}\,h_k(s), \qquad \int_0^T\beta\,\mathrm{d}s = B_T,$$
+
+    with the hat functions $h_k$ of knots equally spaced over $[0, T]$. It ends at the same noise level whatever the
+    $r_k$, so that these can be trained: they say how the noise levels are spread over time, and nothing else.
+
+    **Arguments:**
+
+    - `log_rates`: $r$, up to a constant, two of them or more.
+    - `total`: $B_T$, by default that of [`entropax.VariancePreserving`][].
+    - `T`: the end time.
+
+    **Raises:** `ValueError` where there are fewer than two knots.
+    """
+
+    log_rates: Float[Array, " knots"]
+    total: float = 8.05
+    T: float = 1.0
+
+    def __check_init__(self):
+        if jnp.ndim(self.log_rates) != 1 or jnp.shape(self.log_rates)[0] < 2:
+            raise ValueError(
+                f"`log_rates` must be two numbers or more along one axis; got shape {jnp.shape(self.log_rates)}."
+            )
+
+    def _integrated(self, s):
+        rates = jnp.exp(self.log_rates - jnp.max(self.log_rates))
+        cells = rates.shape[0] - 1
+        before = jnp.concatenate([jnp.zeros_like(rates[:1]), jnp.cumsum(0.5 * (rates[1:] + rates[:-1]))])
+        position = s / self.T * cells
+        whole = jnp.clip(jnp.floor(position), 0, cells - 1)
+        cell, part = whole.astype(int), position - whole
+        first, last = rates[cell], rates[cell + 1]
+        within = part * first + 0.5 * part**2 * (last - first)
+        return self.total * (before[cell] + within) / before[-1]
+
+    def log_snr(self, s: Float[Array, ""]) -> Float[Array, ""]:
+        return -jnp.log(jnp.expm1(self._integrated(s)))
+
+    def log_mean(self, s: Float[Array, ""]) -> Float[Array, ""]:
+        return -0.5 * self._integrated(s)
+
+    @property
+    def equilibrium_std(self) -> float:
+        return 1.0
