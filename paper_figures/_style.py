@@ -42,13 +42,19 @@ def preset(names: Iterable[str] = ("smoke", "default", "paper")) -> str:
     return parser.parse_args().preset
 
 
+def stem(name: str, chosen: str) -> str:
+    """The name of a figure's files; other presets than the default have names of their own."""
+    return name if chosen == "default" else f"{name}_{chosen}"
+
+
 def save(figure, name: str, chosen: str) -> None:
-    """Writes `results/figures/<name>.png` and `.pdf`; other presets than the default under their own names."""
+    """Writes `results/figures/<stem>.png` and `.pdf`, and lets go of the figure."""
     FIGURES.mkdir(parents=True, exist_ok=True)
-    stem = name if chosen == "default" else f"{name}_{chosen}"
+    file = FIGURES / stem(name, chosen)
     for suffix in ("png", "pdf"):
-        figure.savefig(FIGURES / f"{stem}.{suffix}")
-    print(f"Drawn: {FIGURES / stem}.png")
+        figure.savefig(f"{file}.{suffix}")
+    plt.close(figure)
+    print(f"Drawn: {file}.png")
 
 
 def number(estimate: Mapping[str, float]) -> str:

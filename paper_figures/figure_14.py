@@ -9,6 +9,7 @@ MNIST and 7.54 for CIFAR-10 are above ln 10 = 2.303. `--preset cpu` is MNIST's 5
 import matplotlib.pyplot as plt
 import numpy as np
 
+from paper_figures._numbers import measured, Number
 from paper_figures._style import BLUE, GREEN, GREY, number, ORANGE, preset, PURPLE, save, use_style
 from runs import images
 from runs._gaussian import in_time
@@ -115,6 +116,18 @@ def _from(s, rate):
     """The integral from each time to the last."""
     steps = 0.5 * np.diff(np.log(s)) * (s[1:] * rate[1:] + s[:-1] * rate[:-1])
     return np.concatenate([np.cumsum(steps[::-1])[::-1], [0.0]])
+
+
+def numbers(chosen: str) -> list[Number]:
+    """The paper's are of MNIST."""
+    metrics, _ = execute(images.run, images.PRESETS[chosen]).load()
+    found, bound = metrics["estimates"], f"≤ H(Y) = {metrics['label_entropy']:.3f}"
+    mnist = images.PRESETS[chosen].data.startswith("mnist")
+    return [
+        measured("I(X;Y), posterior (default)", found["posterior"], bound),
+        measured("I(X;Y), orthogonal (MINDE)", found["orthogonal"], bound, 4.1 if mnist else None),
+        measured("S_NN of X", found["neural_entropy"], None, 2017.9 if mnist else None),
+    ]
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ to s, which the way back has to put in again.
 import matplotlib.pyplot as plt
 import numpy as np
 
+from paper_figures._numbers import measured, Number
 from paper_figures._style import BLUE, GREEN, ORANGE, preset, save, use_style
 from runs import clocks
 from runs._record import execute
@@ -61,6 +62,12 @@ def main(chosen: str) -> None:
     below.set_xlabel(r"forward time $s$ $\longrightarrow$" + " " * 30 + r"$\longleftarrow$ reverse time $t = T - s$")
     below.set_ylim(bottom=0)
     save(figure, "figure_17", chosen)
+
+
+def numbers(chosen: str) -> list[Number]:
+    """The entropy."""
+    found = execute(clocks.run, clocks.PRESETS[chosen]).load()[0]["total_entropy"]
+    return [measured("S_tot", found, found["exact"])]
 
 
 if __name__ == "__main__":

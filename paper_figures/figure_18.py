@@ -9,6 +9,7 @@ lies what -log p differs by.
 import matplotlib.pyplot as plt
 import numpy as np
 
+from paper_figures._numbers import measured, Number
 from paper_figures._style import BLUE, GREEN, GREY, ORANGE, preset, PURPLE, save, use_style
 from runs import denoised_means
 from runs._record import execute
@@ -65,6 +66,12 @@ def main(chosen: str) -> None:
     axes[1, 0].set_ylabel(r"$\frac{1}{2}\,$SNR$\;\mathrm{E}\|\hat x - x\|^2$  [nats / unit of $\lambda$]", fontsize=8)
     axes[1, 0].legend(loc="upper left")
     save(figure, "figure_18", chosen)
+
+
+def numbers(chosen: str) -> list[Number]:
+    """Of each point."""
+    found = execute(denoised_means.run, denoised_means.PRESETS[chosen]).load()[0]["nll"]
+    return [measured(f"-log p(x), {name}", one, one["exact"]) for name, one in found.items()]
 
 
 if __name__ == "__main__":

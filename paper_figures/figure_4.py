@@ -7,6 +7,7 @@ H(Y).
 import matplotlib.pyplot as plt
 import numpy as np
 
+from paper_figures._numbers import Number
 from paper_figures._style import BLUE, ORANGE, preset, save, use_style
 from runs import latents
 
@@ -40,6 +41,20 @@ def main(chosen: str) -> None:
     axes[2].set_ylim(bottom=min(0.0, axes[2].get_ylim()[0]))
     axes[2].legend()
     save(figure, "figure_4", chosen)
+
+
+def numbers(chosen: str) -> list[Number]:
+    """At the least and at the middle τ."""
+    rows = latents.run(latents.PRESETS[chosen], "0/1", "results")
+    bound = f"≤ H(Y) = {rows[0]['label_entropy']:.3f}"
+    found = []
+    for name, words in (("semantic", "z_sem"), ("perceptual", "z_per")):
+        times, values, errors = latents.curve(rows, name, "posterior")
+        found += [
+            Number(f"I({words};Y) at τ = {times[place]:g} T", float(values[place]), float(errors[place]), bound)
+            for place in (0, len(times) // 2)
+        ]
+    return found
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Samples as the noise falls; and I(X;Y), exact and measured with 95 % bars, which
 import matplotlib.pyplot as plt
 import numpy as np
 
+from paper_figures._numbers import measured, Number
 from paper_figures._style import BLUE, preset, save, use_style
 from runs import linear_gaussian
 from runs._record import execute
@@ -35,6 +36,12 @@ def main(chosen: str) -> None:
     axes[3].set_ylabel("$I(X;Y)$  [nats]")
     axes[3].legend()
     save(figure, "figure_6", chosen)
+
+
+def numbers(chosen: str) -> list[Number]:
+    """Of each level of noise."""
+    metrics, _ = execute(linear_gaussian.run, linear_gaussian.PRESETS[chosen]).load()
+    return [measured(f"I(X;Y) at σ_ε = {name}", found, found["exact"]) for name, found in metrics.items()]
 
 
 if __name__ == "__main__":

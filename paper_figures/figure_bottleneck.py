@@ -8,6 +8,7 @@ I(Z;Y) by the posterior form over their rate, from above bounded by both the rat
 import matplotlib.pyplot as plt
 import numpy as np
 
+from paper_figures._numbers import Number
 from paper_figures._style import BLUE, GREEN, GREY, ORANGE, preset, PURPLE, save, use_style
 from runs import autoencoders, bottleneck, latents, tower
 from runs._record import execute
@@ -53,6 +54,16 @@ def points(axis, rows: list[dict], label: str, colour: str, marker: str) -> None
     rate = [row["rate"]["value"] for row in rows]
     told, errors = ([row["I(Z;Y)"]["posterior"][key] for row in rows] for key in ("value", "stderr"))
     axis.errorbar(rate, told, errors, fmt=marker, ms=4, lw=0.8, capsize=1.5, color=colour, label=label)
+
+
+def numbers(chosen: str) -> list[Number]:
+    """What guided samples tell, exact."""
+    metrics, _ = execute(bottleneck.run, bottleneck.PRESETS[chosen]).load()
+    return [
+        Number(f"I({variable};X_w) at w = {weight}", found[f"I({variable};X_w)"], exact=bound)
+        for weight, found in metrics["guided"].items()
+        for variable, bound in (("Y", "no bound"), ("X", f"≤ I(X;Y) = {metrics['I(X;Y)']:.3f}"))
+    ]
 
 
 if __name__ == "__main__":

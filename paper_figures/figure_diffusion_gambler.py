@@ -8,6 +8,7 @@ Digits come in many orders, so that bands narrow to the sum over all of them; da
 import matplotlib.pyplot as plt
 import numpy as np
 
+from paper_figures._numbers import measured, Number
 from paper_figures._style import BLUE, GREEN, ORANGE, preset, PURPLE, save, use_style
 from runs import diffusion_gambler
 from runs._record import execute
@@ -48,6 +49,16 @@ def main(chosen: str) -> None:
         axis.legend(title="nats a round", title_fontsize=8, loc="upper left")
     axes[0].set_ylabel("log wealth  [nats]")
     save(figure, "figure_diffusion_gambler", chosen)
+
+
+def numbers(chosen: str) -> list[Number]:
+    """Growth rates."""
+    metrics, _ = execute(diffusion_gambler.run, diffusion_gambler.PRESETS[chosen]).load()
+    found = []
+    for name, row in metrics.items():
+        known = f"≤ H(Y) = {row['bound']:.3f}" if "bound" in row else row["exact"]
+        found.append(measured(f"growth a round: {name}", row, known))
+    return found
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ rate, measured with 95 % bars, on I(X;Y) (Eq. (1)).
 import matplotlib.pyplot as plt
 import numpy as np
 
+from paper_figures._numbers import measured, Number
 from paper_figures._style import BLUE, GREEN, GREY, ORANGE, preset, PURPLE, save, use_style
 from runs import kelly_game
 from runs._record import execute
@@ -74,6 +75,13 @@ def main(chosen: str) -> None:
     axes[2].set_ylabel("bits a round")
     axes[2].legend()
     save(figure, "figure_kelly_game", chosen)
+
+
+def numbers(chosen: str) -> list[Number]:
+    """Growth rates, but of those who lose everything."""
+    metrics, _ = execute(kelly_game.run, kelly_game.PRESETS[chosen]).load()
+    rows = {(game, name): metrics[game]["bettors"][name] for game in _GAMES for name in _BETTORS}
+    return [measured(f"growth a round, {game}: {name}", row, row["exact"]) for (game, name), row in rows.items()]
 
 
 if __name__ == "__main__":

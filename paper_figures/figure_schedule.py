@@ -7,6 +7,7 @@ Wasserstein distance.
 
 import matplotlib.pyplot as plt
 
+from paper_figures._numbers import Number
 from paper_figures._style import BLUE, GREY, ORANGE, preset, save, use_style
 from runs import schedule
 from runs._record import execute
@@ -45,6 +46,19 @@ def main(chosen: str) -> None:
     beta.legend()
     errors[0].legend(fontsize=7)
     save(figure, "figure_schedule", chosen)
+
+
+def numbers(chosen: str) -> list[Number]:
+    """Before and after."""
+    metrics, _ = execute(schedule.run, schedule.PRESETS[chosen]).load()
+    return [
+        Number(f"{words}, {label}", metrics[name][key], exact=exact, unit=unit)
+        for name, (label, _) in _SCHEDULES.items()
+        for key, words, exact, unit in (
+            ("over_the_least", "∫(dS/ds)² ds", "≥ 1", "S²/T"),
+            ("spread_of_one_evaluation", "spread of an evaluation", None, "S"),
+        )
+    ]
 
 
 if __name__ == "__main__":
