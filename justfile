@@ -49,9 +49,9 @@ slurm name *args:
 figure name *args:
     python -m paper_figures.figure_{{replace(name, "-", "_")}} {{args}}
 
-# Every figure there is.
-figures *args:
-    for file in paper_figures/figure_*.py; do python -m "paper_figures.$(basename "$file" .py)" {{args}}; done
+# Every figure there is, and a page that shows them with their numbers: `just paper --preset smoke`.
+paper *args:
+    python -m paper_figures.paper {{args}}
 
 # A benchmark: `just bench estimators`, `just bench train`.
 bench name *args:
