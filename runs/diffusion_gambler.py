@@ -24,6 +24,7 @@ import numpy as np
 import entropax as ex
 from runs import digits
 from runs._record import main, Record
+from runs.kelly_game import LEVELS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,9 +64,6 @@ PRESETS = {
     "default": Config(),
     "paper": Config(steps=20_000, players=1_000, nodes=32),
 }
-
-# Of the players: half of them are between the two inner ones, and 95 % between the outer ones.
-LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
 def log_ratio(problem: ex.data.JointGaussian, believed: ex.data.JointGaussian, x, y) -> jax.Array:
