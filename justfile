@@ -60,3 +60,15 @@ bench name *args:
 # The speed of training, evaluation and sampling on a GPU, in at most 8 minutes.
 bench-gpu *args:
     python -m benchmarks.gpu {{args}}
+
+# The documentation as pages in site/; a warning is an error. Installs what it is built with, where that is missing.
+docs *args: _docs-installed
+    NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict {{args}}
+
+# The same, shown at http://127.0.0.1:8000 while pages and docstrings change.
+docs-serve *args: _docs-installed
+    NO_MKDOCS_2_WARNING=1 python -m mkdocs serve --watch src {{args}}
+
+_docs-installed:
+    python -c "import material, mkdocs, mkdocstrings" 2>/dev/null || \
+        python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
