@@ -33,7 +33,7 @@ def main(chosen: str) -> None:
         axis.set_xlabel(r"$\tau / T$")
     axes[0].set_ylabel("$I(Z;Y)$  [nats]")
     axes[1].annotate("$H(Y)$", (0.1, rows[0]["label_entropy"]), (0, 3), textcoords="offset points", fontsize=8)
-    axes[1].legend(fontsize=8)
+    axes[0].legend(fontsize=8, loc="upper right")
     save(figure, "figure_16", chosen)
 
 
