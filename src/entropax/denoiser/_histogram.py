@@ -25,11 +25,13 @@ class Histogram(AbstractDenoiser):
     dequantised data. With the data's posterior scale $s = e^{-\lambda/2}$ and $t = (x - z/\sqrt a)/s$,
 
     $$\hat\varepsilon(z, \lambda)_k = -\mathbb{E}[t_k \mid z_k]
-      = -\frac{\sum_b P_k(b)\,\bigl(\varphi(t_b) - \varphi(t_{b+1})\bigr)}
-             {\sum_b P_k(b)\,\bigl(\Phi(t_{b+1}) - \Phi(t_b)\bigr)}, \qquad a = \mathrm{sigmoid}(\lambda),$$
+      = -\frac{\sum_b \delta_b^{-1} P_k(b)\,\bigl(\varphi(t_b) - \varphi(t_{b+1})\bigr)}
+             {\sum_b \delta_b^{-1} P_k(b)\,\bigl(\Phi(t_{b+1}) - \Phi(t_b)\bigr)}, \qquad
+      a = \mathrm{sigmoid}(\lambda),$$
 
-    where $t_b$ are the edges. Of data whose coordinates depend on each other it is the best that knows the marginals
-    alone; the gap between the data's denoiser and this one is the total correlation.
+    where $t_b$ are the edges and $\delta_b$ the widths of the bins. Of data whose coordinates depend on each other it
+    is the best that knows the marginals alone; the gap between the data's denoiser and this one is the total
+    correlation.
 
     **Arguments:**
 
@@ -110,10 +112,11 @@ class Histogram(AbstractDenoiser):
         centre = z / signal(log_snr)
         edges, widths = (jnp.asarray(part(self.edges), z.dtype) for part in (np.asarray, np.diff))
         mass, moment = _of_bins((edges - centre[..., None]) / scale, widths / scale)
-        probabilities = jnp.exp(self.log_probabilities)
+        # Densities in units of that of the widest bin: what is left of P/δ where all are of one width is P.
+        heights = jnp.exp(self.log_probabilities) * (jnp.max(widths) / widths)
         # On a CPU many times as fast as the sum of a product.
         mass, moment = (
-            jnp.einsum("...b,...b->...", probabilities, of_bins, precision="highest") for of_bins in (mass, moment)
+            jnp.einsum("...b,...b->...", heights, of_bins, precision="highest") for of_bins in (mass, moment)
         )
         # Farther from all bins than float32 has digits for, all of the mass is at the nearest edge.
         edge = (jnp.clip(centre, self.edges[0], self.edges[-1]) - centre) / scale
