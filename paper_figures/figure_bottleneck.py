@@ -43,9 +43,12 @@ def main(chosen: str) -> None:
     right.plot([0, entropy, end], [0, entropy, entropy], color="k", lw=0.9)
     right.annotate("$H(Y)$", (end, entropy), (-2, 3), textcoords="offset points", ha="right", fontsize=8)
     right.set_xlim(0, end)
+    # Room for the legend below what is told.
+    right.set_ylim(bottom=-1.0)
+    right.set_yticks(np.arange(0, 2.5, 0.5))
     right.set_xlabel(r"rate $\geq I(X;Z)$  [nats]")
     right.set_ylabel("$I(Z;Y)$  [nats]")
-    right.legend(loc="lower right")
+    right.legend(loc="lower right", fontsize=7)
     save(figure, "figure_bottleneck", chosen)
 
 
