@@ -70,9 +70,11 @@ def needs(name: str) -> set[str]:
     """The runs that a figure reads, itself and through the modules of figures that it imports."""
     found = set()
     for node in ast.walk(ast.parse((HERE / f"{name}.py").read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "runs":
+        if not isinstance(node, ast.ImportFrom) or node.module is None:
+            continue
+        if node.module == "runs":
             found |= {alias.name for alias in node.names if not alias.name.startswith("_")}
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("paper_figures."):
+        if node.module.startswith("paper_figures."):
             found |= needs(node.module.removeprefix("paper_figures."))
     return found
 

@@ -112,7 +112,7 @@ def fit(problem: ex.data.JointGaussian, config: Config) -> tuple[ex.ScheduledVar
     times = clock(config, config.solve_steps)
     optimiser = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
     knots = jnp.linspace(PROCESS.beta_min, PROCESS.beta_max, config.knots)
-    process = ex.ScheduledVariancePreserving(jnp.log(knots))
+    process = ex.ScheduledVariancePreserving(log_rates=jnp.log(knots))
     x, _ = problem.sample(jr.key(config.seed), 64 * config.batch_size)
 
     @jax.jit

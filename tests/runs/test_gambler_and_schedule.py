@@ -52,7 +52,7 @@ def test_an_autoencoder_of_x_is_not_the_best_for_y():
 def test_the_integral_along_paths_is_that_of_the_rate_that_is_known():
     config = schedule.Config()
     times = schedule.clock(config, 100)
-    process = ex.ScheduledVariancePreserving(jnp.log(jnp.array([0.3, 1.0, 6.0])), total=6.0)
+    process = ex.ScheduledVariancePreserving(log_rates=jnp.log(jnp.array([0.3, 1.0, 6.0])), total=6.0)
     fine = np.asarray(schedule.clock(config, 4_000), np.float64)
     exact = np.trapezoid(schedule.rate(PROBLEM, process, fine) ** 2, fine)
     x, _ = PROBLEM.sample(jr.key(1), 8_000)
