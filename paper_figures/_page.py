@@ -43,10 +43,7 @@ def write_page(names: list[str], preset: str) -> pathlib.Path:
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f"<style>{_STYLE}</style></head>\n<body><h1>{title}</h1>\n<nav>{links}</nav>\n{body}\n</body></html>\n"
     )
-    page.parent.mkdir(parents=True, exist_ok=True)
-    aside = page.with_suffix(f".{os.getpid()}")
-    aside.write_text(text)
-    os.replace(aside, page)
+    paper.write(page, text)
     return page
 
 

@@ -132,15 +132,21 @@ def make(names: list[str], preset: str, again: bool) -> list[str]:
                 found["error"] = f"{type(error).__name__}: {error}"
                 failed.append(name)
         found |= {"seconds": time.perf_counter() - start, "provenance": provenance()}
-        aside = report.with_suffix(f".{os.getpid()}")
-        aside.write_text(json.dumps(found, indent=2))
-        os.replace(aside, report)
+        write(report, json.dumps(found, indent=2))
     return failed
 
 
 def read(report: pathlib.Path) -> dict:
     """What a figure left; an error where it left nothing."""
     return json.loads(report.read_text()) if report.exists() else {"error": "not made"}
+
+
+def write(file: pathlib.Path, text: str) -> None:
+    """The whole file, or the one before."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_suffix(f".{os.getpid()}")
+    aside.write_text(text)
+    os.replace(aside, file)
 
 
 def _settle(counter, processors: list[set[int]]) -> None:

@@ -21,9 +21,6 @@ _HIGHEST = 8.0
 # Of the levels that the baseline has bins of their own for: of all pixels.
 _LEAST_SHARE = 0.005
 
-# The paper's process, whose times the edges of bands are.
-PROCESS = ex.VariancePreserving()
-
 
 @dataclasses.dataclass(frozen=True)
 class Budget:

@@ -22,6 +22,7 @@ import numpy as np
 from scipy.stats import norm
 
 import entropax as ex
+from runs._gaussian import PROCESS
 from runs._record import main, Record
 
 
@@ -54,8 +55,6 @@ PRESETS = {
     "default": Config(),
     "paper": Config(paths=10_000, steps=2_000, samples=200_000),
 }
-
-PROCESS = ex.VariancePreserving()
 
 
 def mixture(config: Config) -> ex.data.GaussianMixture:

@@ -22,8 +22,9 @@ import jax.random as jr
 import numpy as np
 
 import entropax as ex
+from runs._gaussian import PROCESS
 from runs._record import main, Record
-from runs.clocks import forward_paths, PROCESS
+from runs.clocks import forward_paths
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,6 +29,7 @@ from sklearn.manifold import TSNE
 
 import entropax as ex
 from runs import _image_models as models, _latent_knowledge as knowledge, _latent_models as latents
+from runs._gaussian import PROCESS
 from runs._pieces import close, fill, present, print_table
 from runs._record import Record
 
@@ -74,7 +75,7 @@ def piece(config: Config, tau: float, seed: int) -> dict[str, Any]:
     split = models.load(config.data)
     # The same images, noise and weights to start from at each τ.
     net_key, train_key, pixel_key, known_key, measure_key = jr.split(jr.fold_in(jr.key(17), seed), 5)
-    edges = ex.latent.band_edges(latents.PROCESS, tau)
+    edges = ex.latent.band_edges(PROCESS, tau)
     model = latents.diffusion_autoencoder(config.data, split, config.budget, edges, net_key)
     model = latents.train(model, config.data, split, config.budget, key=train_key)
     trained = time.perf_counter() - start

@@ -22,6 +22,7 @@ import numpy as np
 
 import entropax as ex
 from runs import _image_models as models, _latent_knowledge as knowledge, _latent_models as latents
+from runs._gaussian import PROCESS
 from runs._record import main, Record
 
 
@@ -74,7 +75,7 @@ def silent(denoiser: ex.latent.Bands, low: float, high: float) -> ex.Guided:
 def run(config: Config, record: Record) -> dict[str, Any]:
     split = models.load(config.data)
     net_key, train_key, pixel_key, known_key, measure_key, draw_key = jr.split(jr.key(config.seed), 6)
-    edges = ex.latent.band_edges(latents.PROCESS, *config.times)
+    edges = ex.latent.band_edges(PROCESS, *config.times)
     learn, (x, labels) = latents.examples(split, config.data, config.images, key=pixel_key)
     with record.stage("train"):
         model = latents.diffusion_autoencoder(config.data, split, config.budget, edges, net_key)
