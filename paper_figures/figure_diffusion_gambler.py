@@ -35,7 +35,7 @@ def main(chosen: str) -> None:
     figure, axes = plt.subplots(1, 3, figsize=(10.2, 3.2), layout="constrained")
     for axis, (title, bettors) in zip(axes, _PANELS):
         for name, (label, colour) in bettors.items():
-            low, _, middle, _, high = arrays[name]
+            low, middle, high = arrays[name]
             rounds = np.arange(1, len(middle) + 1)
             found = metrics[name]
             axis.plot(rounds, middle, color=colour, label=f"{label}: {found['value']:.2f} ± {found['stderr']:.2f}")

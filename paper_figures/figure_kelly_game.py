@@ -31,7 +31,7 @@ def main(chosen: str) -> None:
     rounds = arrays["rounds"]
     for axis, (game, title) in zip(axes, _GAMES.items()):
         for bettor, (label, colour) in _BETTORS.items():
-            low, _, middle, _, high = arrays[f"{game}, {bettor}"] / np.log(2)
+            low, middle, high = arrays[f"{game}, {bettor}"] / np.log(2)
             rate = metrics[game]["bettors"][bettor]["exact"] / np.log(2)
             axis.plot(rounds, middle, color=colour, label=f"{label}: {rate:+.2f}")
             axis.fill_between(rounds, low, high, color=colour, alpha=0.15, lw=0)

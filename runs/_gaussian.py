@@ -77,7 +77,7 @@ def measure(
     arrays["exact_mutual_information_rate"] = np.asarray(problem.mutual_information_rate(_FINE_LOG_SNR))
     record.save(**arrays)
     return {
-        "estimates": {name: {"value": float(e.value), "stderr": float(e.stderr)} for name, e in estimates.items()},
+        "estimates": estimates,
         "exact": exact,
         "relative_error": {name: float(e.value) / exact[name] - 1 for name, e in estimates.items()},
         "effective_radius_squared": float(np.exp(np.linalg.slogdet(problem.cov_x)[1] / problem.dim_x)),

@@ -83,7 +83,7 @@ def run(config: Config, record: Record) -> dict[str, Any]:
         arrays |= {f"latent_{name}": np.asarray(z), f"decoded_{name}": grey(drawn)}
         metrics[name] = {
             **row,
-            "distortion": knowledge.pair(distortion),
+            "distortion": distortion,
             "sharpness": float(sharpness(grey(drawn)).mean() / sharpness(grey(x[: config.shown])).mean()),
             "squared_error": float(jnp.mean((drawn - x[: config.shown]) ** 2)),
         }

@@ -23,7 +23,7 @@ from scipy.stats import norm
 
 import entropax as ex
 from runs._gaussian import PROCESS
-from runs._record import main, Record
+from runs._record import main, pair, Record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,14 +144,8 @@ def run(config: Config, record: Record) -> dict[str, Any]:
         "reverse end, data": ex.distance.energy_distance(np.asarray(returned[-1]), np.asarray(fresh[: config.paths])),
     }
     return {
-        "energy_distance": {
-            name: {"value": float(found.value), "stderr": float(found.stderr)} for name, found in distances.items()
-        },
-        "total_entropy": {
-            "exact": divergence(law),
-            "value": float(entropy.value),
-            "stderr": float(entropy.stderr),
-        },
+        "energy_distance": distances,
+        "total_entropy": {"exact": divergence(law)} | pair(entropy),
     }
 
 

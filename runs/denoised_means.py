@@ -23,7 +23,7 @@ import numpy as np
 
 import entropax as ex
 from runs._gaussian import PROCESS
-from runs._record import main, Record
+from runs._record import main, pair, Record
 from runs.clocks import forward_paths
 
 
@@ -151,9 +151,7 @@ def run(config: Config, record: Record) -> dict[str, Any]:
             "point": np.asarray(point).tolist(),
             "exact": float(-law.log_prob(np.asarray(point)[None])[0]),
             "gaussian": float(-baseline.log_density(point)),
-            "value": float(found.value),
-            "stderr": float(found.stderr),
-        }
+        } | pair(found)
         rates = {"data": ex.Loss(law.denoiser()), "gaussian": ex.Loss(baseline)}
         within = dataclasses.replace(integrator, log_snr_range=(-9.0, 12.0))
         curves = ex.integrate(rates, many, key=nll_key, integrator=within)

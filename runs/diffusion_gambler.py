@@ -23,7 +23,7 @@ import numpy as np
 
 import entropax as ex
 from runs import digits
-from runs._record import main, Record
+from runs._record import main, pair, Record
 from runs.kelly_game import LEVELS
 
 
@@ -76,11 +76,10 @@ def log_ratio(problem: ex.data.JointGaussian, believed: ex.data.JointGaussian, x
 
 def divergence(problem: ex.data.JointGaussian, believed: ex.data.JointGaussian) -> float:
     r"""E_y KL(p(x|y) ‖ q(x|y)) in closed form."""
-    own, other = problem.cov_x_given_y, believed.cov_x_given_y
+    mean, other = np.zeros(problem.dim_x), believed.cov_x_given_y
     off = believed.gain - problem.gain
-    spread = own + off @ problem.cov_y @ off.T
-    logs = np.linalg.slogdet(other)[1] - np.linalg.slogdet(own)[1]
-    return float(0.5 * (np.trace(np.linalg.solve(other, spread)) - len(own) + logs))
+    of_means = 0.5 * np.trace(np.linalg.solve(other, off @ problem.cov_y @ off.T))
+    return ex.distance.gaussian_kl(mean, problem.cov_x_given_y, mean, other) + float(of_means)
 
 
 def believed_in(problem: ex.data.JointGaussian, share: float) -> ex.data.JointGaussian:
@@ -91,7 +90,7 @@ def believed_in(problem: ex.data.JointGaussian, share: float) -> ex.data.JointGa
 def row(returns: jax.Array, exact: float | None) -> dict[str, float | None]:
     """The growth rate of all rounds, beside what is known."""
     rate = ex.integral.mean_of(jnp.ravel(returns))
-    return {"exact": exact, "value": float(rate.value), "stderr": float(rate.stderr)}
+    return {"exact": exact} | pair(rate)
 
 
 def bands(returns) -> np.ndarray:
@@ -148,7 +147,7 @@ def labels(config: Config, record: Record) -> tuple[dict, dict]:
     pointwise = np.asarray(told.pointwise)
     rng = np.random.default_rng(config.seed)
     orders = np.stack([rng.permutation(len(pointwise)) for _ in range(config.orders)])
-    rows = {"digits": {"value": float(told.value), "stderr": float(told.stderr), "bound": ex.label_entropy(y)}}
+    rows = {"digits": pair(told) | {"bound": ex.label_entropy(y)}}
     return rows, {"digits": bands(pointwise[orders])}
 
 

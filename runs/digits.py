@@ -128,7 +128,7 @@ def run(config: Config, record: Record) -> dict:
         trace=np.asarray(jax.device_get(trace)),
     )
     return {
-        "estimates": {name: {"value": float(e.value), "stderr": float(e.stderr)} for name, e in found.items()},
+        "estimates": found,
         "label_entropy": ex.label_entropy(y),
         "ln_10": float(np.log(10)),
         "early_stopped_at": int(training.history.step[np.argmin(training.history.held_out)]),

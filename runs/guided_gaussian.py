@@ -76,7 +76,6 @@ def run(config: Config, record: Record) -> dict:
         )
         for e in estimates.values():
             ex.check_resolution(e, x, y, model.log_snr_range[1])
-        estimate = {name: {"value": float(e.value), "stderr": float(e.stderr)} for name, e in estimates.items()}
     profile = estimates["orthogonal"].profile
     assert profile is not None
     low, high = model.log_snr_range
@@ -90,7 +89,7 @@ def run(config: Config, record: Record) -> dict:
         "exact": law.mutual_information,
         "seen": {str(cut): law.mutual_information_between(*PROCESS.log_snr_range(cut)) for cut in CUTS},
         "seen_by_the_network": law.mutual_information_between(low, high),
-        "estimates": estimate,
+        "estimates": estimates,
         "information_above": ex.information_above(x, y, model.log_snr_range[1]),
         "warned": any(issubclass(w.category, ex.TruncationWarning) for w in caught),
         "least_conditional_variance": float(np.linalg.eigvalsh(law.cov_x_given_y)[0]),

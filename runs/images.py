@@ -237,8 +237,8 @@ def run(config: Config, record: Record) -> dict:
         held_out=training.history.held_out,
     )
     return {
-        "estimates": {name: {"value": float(e.value), "stderr": float(e.stderr)} for name, e in found.items()},
-        "bits_per_dim": {name: {"value": float(e.value), "stderr": float(e.stderr)} for name, e in bits.items()},
+        "estimates": found,
+        "bits_per_dim": bits,
         "share_of_total_correlation": float(found["total_correlation"].value / found["neural_entropy"].value),
         "label_entropy": ex.label_entropy(y),
         "ln_10": float(np.log(models.CLASSES)),

@@ -304,7 +304,7 @@ def run(config: Config, record: Record) -> dict:
         found, chosen, curves = measure(checkpoint.denoiser, checkpoint.log_snrs, images, config)
     record.save(**curves)
     return {
-        "bits_per_dim": {name: {"value": float(e.value), "stderr": float(e.stderr)} for name, e in found.items()},
+        "bits_per_dim": found,
         "chosen": chosen,
         "kind": checkpoint.kind,
         "schedule": checkpoint.schedule,

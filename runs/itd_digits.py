@@ -158,7 +158,7 @@ def run(config: Config, record: Record) -> dict:
                         key=keys[4],
                         integrator=ex.Integrator(nodes=nodes, log_snr_range=LOG_SNR_RANGE),
                     )
-                table[name] = {way: {"value": float(e.value), "stderr": float(e.stderr)} for way, e in found.items()}
+                table[name] = found
                 for member, loss in losses.items():
                     curves[f"{name}.{member}"] = np.stack([loss.profile.log_snr, 2 * loss.profile.rate])
                 chosen[name] = [list(asked)[k] for k in best.choice]

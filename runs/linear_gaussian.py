@@ -16,7 +16,7 @@ import jax.random as jr
 import numpy as np
 
 import entropax as ex
-from runs._record import main, Record
+from runs._record import main, pair, Record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,11 +64,7 @@ def run(config: Config, record: Record) -> dict[str, Any]:
                 [[config.std**2, config.slope * config.std**2], [config.slope * config.std**2, std_y**2]]
             ),
         }
-        metrics[name] = {
-            "exact": problem.mutual_information,
-            "value": float(found.value),
-            "stderr": float(found.stderr),
-        }
+        metrics[name] = {"exact": problem.mutual_information} | pair(found)
     record.save(**arrays)
     return metrics
 

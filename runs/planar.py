@@ -91,10 +91,10 @@ def run(config: Config, record: Record) -> dict:
     lost = by_flow + exact[: config.flows]
     return {
         "entropy": data.entropy,
-        "nll": {"value": float(by_mmse.value), "stderr": float(by_mmse.stderr)},
+        "nll": by_mmse,
         "nll_by_flow": {"value": by_flow.mean(), "stderr": by_flow.std() / np.sqrt(len(by_flow))},
         # On the same samples: what the model loses against the truth, without the noise of the samples.
-        "excess": {"value": float(excess.value), "stderr": float(excess.stderr)},
+        "excess": excess,
         "excess_by_flow": {"value": lost.mean(), "stderr": lost.std() / np.sqrt(len(lost))},
         "evaluations_a_flow": float(np.mean(np.asarray(flow.evaluations))),
     }

@@ -147,7 +147,7 @@ def measure(model: ex.AbstractDenoiser, product: ex.AbstractDenoiser, x, y, own,
     deciding = ex.Integrator(nodes=ex.Stratified(2 * nodes), log_snr_range=DECIDING_RANGE)
     found["information"] = ex.mutual_information(model, x, y, key=keys[1], integrator=deciding)
     found["neural_entropy_of_training"] = ex.neural_entropy(alone, own, key=keys[2], integrator=integrator)
-    return {name: {"value": float(e.value), "stderr": float(e.stderr)} for name, e in found.items()}
+    return found
 
 
 def piece(config: Config, count: int, seed: int) -> dict[str, Any]:

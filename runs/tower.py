@@ -91,7 +91,7 @@ def run(config: Config, record: Record) -> dict[str, Any]:
             told = ex.mutual_information(
                 model.denoiser, x, z, key=measure_key, method=ex.LossGapForm(), integrator=integrator
             )
-            row |= {"log_snr": list(band), "gain": knowledge.pair(told)}
+            row |= {"log_snr": list(band), "gain": told}
     shown = x[: config.shown]
     told = tuple(latent[: config.shown] for latent in z)
     grey = lambda part: np.asarray(part).reshape(-1, *split.test.shape)

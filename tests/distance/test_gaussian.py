@@ -4,7 +4,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from scipy.linalg import sqrtm
-from scipy.stats import wasserstein_distance
+from scipy.stats import multivariate_normal, wasserstein_distance
 
 import entropax as ex
 from entropax import distance
@@ -47,6 +47,21 @@ def test_of_a_point():
     # From a Gaussian to a point all variance goes.
     cov = random_cov(jr.key(4), 3)
     assert abs(distance.gaussian_w2(np.ones(3), cov, np.zeros(3), np.zeros((3, 3))) ** 2 - 3 - np.trace(cov)) < 1e-10
+
+
+def test_the_divergence_is_the_mean_log_ratio():
+    rng = np.random.default_rng(0)
+    means, covs = rng.normal(size=(2, 4)), [random_cov(jr.key(12), 4), random_cov(jr.key(13), 4)]
+    found = distance.gaussian_kl(means[0], covs[0], means[1], covs[1])
+    # The log-ratio is quadratic: these points, whose moments are the Gaussian's, have its mean.
+    root = np.linalg.cholesky(covs[0])
+    points = means[0] + 2 * np.concatenate([root.T, -root.T])
+    own, other = (multivariate_normal(*law).logpdf(points) for law in zip(means, covs))
+    np.testing.assert_allclose(found, np.mean(own - other), rtol=1e-9)
+    assert distance.gaussian_kl(means[0], covs[0], means[0], covs[0]) < 1e-12
+    # Of a small difference nothing cancels: ε² d for a scale of 1 + ε.
+    near = distance.gaussian_kl(means[0], covs[0] * (1 + 1e-5) ** 2, means[0], covs[0])
+    np.testing.assert_allclose(near, 4e-10, rtol=1e-3)
 
 
 def test_frechet_distance_is_that_of_the_moments():
@@ -101,6 +116,14 @@ def test_sliced_wasserstein_of_a_shift():
         (
             lambda: distance.gaussian_w2(np.full(1, np.nan), np.eye(1), np.zeros(1), np.eye(1)),
             "`mean_a` must be finite",
+        ),
+        (
+            lambda: distance.gaussian_kl(np.zeros(2), np.diag([1.0, 0.0]), np.zeros(2), np.eye(2)),
+            "`cov_a` must be positive definite",
+        ),
+        (
+            lambda: distance.gaussian_kl(np.zeros(2), np.eye(2), np.zeros(2), np.ones((2, 2))),
+            "`cov_b` must be positive definite",
         ),
         (
             lambda: distance.frechet_distance(np.zeros((1, 2)), np.zeros((5, 2))),

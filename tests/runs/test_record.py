@@ -41,7 +41,8 @@ def area(config: Config, record: Record):
         calls.parent.mkdir(exist_ok=True, parents=True)
         calls.write_text((calls.read_text() if calls.exists() else "") + "x")
     record.save(dims=jnp.asarray(config.dims), scale=np.float64(0.1), names=np.asarray(["a", "bc"]))
-    return {"area": jnp.prod(jnp.asarray(config.dims)), "information": {"value": 20.04, "stderr": 0.05}}
+    information = ex.Estimate(jnp.asarray(20.0), jnp.asarray(0.3), jnp.asarray(0.4))
+    return {"area": jnp.prod(jnp.asarray(config.dims)), "information": information}
 
 
 def calls_in(root: pathlib.Path) -> int:
@@ -57,7 +58,7 @@ def test_a_run_is_done_once_and_read_back(tmp_path, capsys):
     for record in (first, again, find("test_record", Config(), tmp_path)):
         assert record is not None
         metrics, arrays = record.load()
-        assert metrics == {"area": 6, "information": {"value": 20.04, "stderr": 0.05}}
+        assert metrics == {"area": 6, "information": {"value": 20.0, "stderr": 0.5}}
         assert {name: array.tolist() for name, array in arrays.items()} == {
             "dims": [2, 3],
             "scale": 0.1,
@@ -185,7 +186,7 @@ def test_config_and_metrics_must_be_json(tmp_path):
     with pytest.raises(ValueError, match="`path` must be what JSON can hold"):
         Record("a", Unfit(), tmp_path)
     record = Record("a", Config(), tmp_path)
-    with pytest.raises(TypeError, match="metrics hold what JSON holds, and arrays; got set"):
+    with pytest.raises(TypeError, match="metrics hold what JSON holds, arrays and estimates; got set"):
         record.finish({"seen": {1, 2}})
     assert not record.complete
 
@@ -232,7 +233,7 @@ def test_the_command_line_takes_a_preset_and_single_fields(tmp_path, capsys):
     assert of("--preset", "smoke", "--dims", "2", "3") == Config()
     assert calls_in(tmp_path) == 5
     shown = capsys.readouterr().out
-    assert "Complete already" in shown and "20.0400 ± 0.0500" in shown
+    assert "Complete already" in shown and "20.0000 ± 0.5000" in shown
     assert [line.split()[1::2] for line in shown.splitlines() if "area" in line] == [["area", "6"]]
 
 

@@ -40,16 +40,16 @@ def test_independent_pixels_have_no_total_correlation(getkey):
     exact = ex.Histogram(np.linspace(-1, 1, logs.shape[-1] + 1), logs)
     found = scaling.measure(exact, exact, x, y, x[:180], key=getkey(), nodes=16)
     entropy, gain = found["neural_entropy"], found["held_out"]
-    assert found["total_correlation"]["value"] == 0 and found["remainder"]["value"] == entropy["value"]
+    assert found["total_correlation"].value == 0 and found["remainder"].value == entropy.value
     # The exact denoiser stores what it gains, and what single pixels tell, but for what lies above λ = 9.
-    assert abs(entropy["value"] - gain["value"]) < 4 * np.hypot(entropy["stderr"], gain["stderr"])
+    assert abs(entropy.value - gain.value) < 4 * np.hypot(entropy.stderr, gain.stderr)
     shares, bins = np.exp(np.asarray(logs, np.float64)), np.linspace(-1, 1, scaling.LEVELS + 1)
     density = np.log(shares * scaling.LEVELS / 2)
     second = (bins[1:] ** 3 - bins[:-1] ** 3) / 3 * scaling.LEVELS / 2
     known = np.sum(shares * (density + 0.5 * np.log(2 * np.pi) + 0.5 * second))
-    assert 0.9 * known < entropy["value"] < known + 4 * entropy["stderr"]
+    assert 0.9 * known < entropy.value < known + 4 * entropy.stderr
     # It does not hear of labels.
-    assert abs(found["information"]["value"]) < 1e-3
+    assert abs(found["information"].value) < 1e-3
 
 
 def test_the_marginals_are_those_of_the_pixels(getkey):

@@ -2,6 +2,7 @@ from ._classifier import classifier_two_sample as classifier_two_sample
 from ._floor import with_floor as with_floor, WithFloor as WithFloor
 from ._gaussian import (
     frechet_distance as frechet_distance,
+    gaussian_kl as gaussian_kl,
     gaussian_w2 as gaussian_w2,
     moments as moments,
 )
