@@ -64,6 +64,7 @@ PRESETS = {
     "default": Config(),
     "cpu": Config(data="mnist5k", budget=latents.Budget(dim=20), seeds=1, nodes=16),
     "paper": Config(data="mnist", budget=latents.Budget(dim=20, steps=50_000, batch_size=512)),
+    "cifar10": Config(data="cifar10", budget=latents.Budget(dim=60, steps=50_000, batch_size=512)),
 }
 
 NAMES = ("semantic", "perceptual")
@@ -139,7 +140,7 @@ class Options:
 
     **Arguments:**
 
-    - `preset`: smoke, default, cpu or paper.
+    - `preset`: smoke, default, cpu, paper (MNIST whole, on a GPU) or cifar10.
     - `shard`: a share of the autoencoders, i/n.
     - `root`: the folder for results.
     """

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import entropax as ex
+from entropax.data.images import Images
 from runs import (
     _image_models as models,
     _latent_knowledge as knowledge,
@@ -97,6 +98,26 @@ def test_the_whole_of_the_scan_goes_on_where_it_ended(tmp_path, monkeypatch):
     assert latents.run(config, "0/1", str(tmp_path)) == rows
     for name in latents.NAMES:
         assert rows[0][name]["I(Z;Y)"]["posterior"]["value"] <= rows[0]["label_entropy"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset, shape", [("paper", (1, 28, 28)), ("cifar10", (3, 32, 32))])
+def test_images_that_have_to_be_downloaded_are_taken_as_they_come(preset, shape, monkeypatch):
+    rng = np.random.default_rng(0)
+    labels = np.arange(64, dtype=np.int32) % 10
+    # The label is the grey of a corner.
+    pixels = rng.integers(0, 256, (64, *shape), np.uint8)
+    pixels[:, :, :4, :4] = 25 * labels[:, None, None, None]
+    part = Images(pixels, labels)
+    monkeypatch.setattr(models, "load", lambda data: models.Split(part, part, part))
+    full = latents.PRESETS[preset]
+    budget = dataclasses.replace(full.budget, steps=2, batch_size=8)
+    with untrained():
+        row = latents.piece(dataclasses.replace(full, budget=budget, images=32, nodes=2, fitting=20), 0.1, 0)
+    assert np.shape(row["semantic"]["plane"]) == (32, 2)
+    for name in latents.NAMES:
+        told = row[name]["I(Z;Y)"]["posterior"]
+        assert float(told.value) <= row["label_entropy"] + 2 * float(told.stderr)
 
 
 @pytest.mark.slow
