@@ -14,8 +14,10 @@ if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_seta
     os.sched_setaffinity(0, cores[index::workers] or cores)
 
 # Read when jax, or matplotlib, is first imported; subprocesses of a test inherit them. Most of the suite's time goes
-# into compiling, which is a third faster at the lower level; a flag of the caller's own wins.
-_FLAGS = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=1"
+# into compiling, which takes a third of it without optimisation; a flag of the caller's own wins.
+_FLAGS = (
+    "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+)
 os.environ["XLA_FLAGS"] = f"{_FLAGS} {os.environ.get('XLA_FLAGS', '')}"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
