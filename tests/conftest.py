@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config):
 
 
 # Files that take longest: those that come last would leave all workers but one idle.
-_LONGEST = ("test_quantities", "test_train", "test_readme", "test_cli", "test_unet", "test_parallel", "test_sweep")
+_LONGEST = ("test_quantities", "test_train", "test_readme", "test_labels", "test_pages", "test_cli", "test_parallel")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]):

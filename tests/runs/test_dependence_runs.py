@@ -10,6 +10,7 @@ from scipy.stats import binom
 
 import entropax as ex
 from runs import bmi, consistency, high_information, independence
+from runs._pieces import shard
 
 
 @pytest.mark.slow
@@ -31,9 +32,14 @@ def test_tasks_of_the_same_ranks_are_measured_once(tmp_path, monkeypatch):
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize("shard", ["2/2", "1", "0/0", "-1/2", "a/b"])
-def test_shards_that_there_are_not(shard, tmp_path):
-    arguments = [f"--shard={shard}", "--root", str(tmp_path)]
+@pytest.mark.parametrize("text", ["2/2", "1", "0/0", "-1/2", "a/b"])
+def test_shards_that_there_are_not(text):
+    with pytest.raises(ValueError, match="`--shard` must be i/n with i below n"):
+        shard(text)
+
+
+def test_runs_refuse_shards_that_there_are_not(tmp_path):
+    arguments = ["--shard=2/2", "--root", str(tmp_path)]
     for run, more in ((bmi, ["--only", "^$"]), (high_information, []), (consistency, []), (independence, [])):
         with pytest.raises(ValueError, match="`--shard` must be i/n with i below n"):
             run.main([*arguments, *more])
