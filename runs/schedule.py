@@ -125,7 +125,9 @@ def fit(problem: ex.data.JointGaussian, config: Config) -> tuple[ex.ScheduledVar
             return squared_production(own, denoiser, x[rows], times, key=path_key)
 
         value, slope = jax.value_and_grad(loss)(log_rates)
-        updates, state = optimiser.update(slope, state)
+        # Optax raises floats to an integer count, which strict promotion refuses.
+        with jax.numpy_dtype_promotion("standard"):
+            updates, state = optimiser.update(slope, state)
         return optax.apply_updates(log_rates, updates), state, value
 
     log_rates, losses = process.log_rates, []
