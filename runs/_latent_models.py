@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import equinox as eqx
 import jax
@@ -28,12 +28,16 @@ class Budget:
 
     **Arguments:**
 
+    - `network`: of encoders and decoders. An MLP sees pixels in a row: of digits, or with few images on two cores, it
+        learns what tells them apart in a tenth of the time, and does not learn how neighbours go together where noise
+        is small, so that what it draws is not clean. A convolutional one and its U-Net do.
     - `dim`: of each latent.
     - `weight`: β, reached after a half of the training.
     - `steps`, `batch_size`, `learning_rate`: as [`entropax.Settings`][].
     - `unconditional`: the share of a batch for which the decoder has no latent.
     """
 
+    network: Literal["mlp", "convolutional"] = "mlp"
     dim: int = 8
     weight: float = 0.1
     steps: int = 2_000
@@ -42,25 +46,29 @@ class Budget:
     unconditional: float = 0.1
 
 
-def shape_of(data: models.DataName) -> tuple[int, ...]:
-    """Of digits, and of few enough images for two cores, networks see numbers in a row: they do not know of neighbours,
-    and learn what tells digits apart in a tenth of the time."""
-    return {"digits": (64,), "mnist5k": (784,), "mnist": (1, 28, 28), "cifar10": (3, 32, 32)}[data]
+def of_many_images(dim: int) -> Budget:
+    """For MNIST whole and CIFAR-10, on a GPU."""
+    return Budget("convolutional", dim, steps=50_000, batch_size=512)
 
 
-def pixels(part: images.Images, data: models.DataName, key) -> jax.Array:
+def shape_of(split: models.Split, budget: Budget) -> tuple[int, ...]:
+    """As networks see an image."""
+    return (math.prod(split.train.shape),) if budget.network == "mlp" else split.train.shape
+
+
+def pixels(part: images.Images, shape: tuple[int, ...], key) -> jax.Array:
     """Dequantised."""
-    return images.dequantise(part, key).reshape(-1, *shape_of(data))
+    return images.dequantise(part, key).reshape(-1, *shape)
 
 
-def examples(split: models.Split, data: models.DataName, num: int, *, key) -> list[tuple[jax.Array, np.ndarray]]:
+def examples(split: models.Split, budget: Budget, num: int, *, key) -> list[tuple[jax.Array, np.ndarray]]:
     """Images and their labels: those of the training, and no more than `num` unseen ones."""
-    return [(pixels(part, data, key), np.asarray(part.labels)) for part in (split.train, split.test[:num])]
+    shape = shape_of(split, budget)
+    return [(pixels(part, shape, key), np.asarray(part.labels)) for part in (split.train, split.test[:num])]
 
 
-def encoder(data: models.DataName, dim: int, key, *, depth: int = 2) -> ex.nn.AbstractEncoder:
+def encoder(shape: tuple[int, ...], dim: int, key, *, depth: int = 2) -> ex.nn.AbstractEncoder:
     """`depth`: of a convolutional one; with more it sees more of the image at a time."""
-    shape = shape_of(data)
     if len(shape) == 1:
         return ex.nn.MLPEncoder(shape, dim, (256, 256), key=key)
     channels, height, width = shape
@@ -68,30 +76,31 @@ def encoder(data: models.DataName, dim: int, key, *, depth: int = 2) -> ex.nn.Ab
 
 
 def diffusion_autoencoder(
-    data: models.DataName, split: models.Split, budget: Budget, edges: tuple[float, ...], key
+    split: models.Split, budget: Budget, edges: tuple[float, ...], key
 ) -> ex.latent.DiffusionAutoencoder:
     """Untrained, with a latent for each band, of which those of more noise see more of the image."""
     condition_key, net_key, *encoder_keys = jr.split(key, 3 + len(edges))
-    bands = len(edges) + 1
-    condition = ex.nn.LatentCondition(bands * budget.dim, _embedding(data), key=condition_key)
+    bands, shape = len(edges) + 1, shape_of(split, budget)
+    condition = ex.nn.LatentCondition(bands * budget.dim, _embedding(shape), key=condition_key)
     depths = [3 if place == 0 and bands > 1 else 2 for place in range(bands)]
-    encoders = tuple(encoder(data, budget.dim, k, depth=depth) for k, depth in zip(encoder_keys, depths))
-    return ex.latent.DiffusionAutoencoder(encoders, ex.latent.Bands(denoiser(data, split, condition, net_key), edges))
+    encoders = tuple(encoder(shape, budget.dim, k, depth=depth) for k, depth in zip(encoder_keys, depths))
+    return ex.latent.DiffusionAutoencoder(encoders, ex.latent.Bands(denoiser(split, shape, condition, net_key), edges))
 
 
-def by_label(data: models.DataName, split: models.Split, key) -> ex.Neural:
+def by_label(split: models.Split, budget: Budget, key) -> ex.Neural:
     """The decoder of a diffusion autoencoder, untrained, told the label in place of a latent."""
     condition_key, net_key = jr.split(key)
-    return denoiser(data, split, ex.nn.LabelCondition(models.CLASSES, _embedding(data), key=condition_key), net_key)
+    shape = shape_of(split, budget)
+    return denoiser(split, shape, ex.nn.LabelCondition(models.CLASSES, _embedding(shape), key=condition_key), net_key)
 
 
-def _embedding(data: models.DataName) -> int:
-    return 256 if len(shape_of(data)) == 1 else 128
+def _embedding(shape: tuple[int, ...]) -> int:
+    return 256 if len(shape) == 1 else 128
 
 
-def denoiser(data: models.DataName, split: models.Split, condition: ex.nn.AbstractCondition, key) -> ex.Neural:
+def denoiser(split: models.Split, shape: tuple[int, ...], condition: ex.nn.AbstractCondition, key) -> ex.Neural:
     """Untrained, of images given a condition; what pixels tell one by one is exact from the start."""
-    shape, train = shape_of(data), split.train
+    train = split.train
     values = (np.asarray(train.pixels, np.float32) + 0.5) * train.bin_width - 1
     trained_range = models.LEAST_LOG_SNR, min(_HIGHEST, math.log(48) - 2 * math.log(train.bin_width))
     if len(shape) == 1:
@@ -111,42 +120,42 @@ def _shaped(pixels: ex.Histogram, shape: tuple[int, ...]) -> ex.Histogram:
     return ex.Histogram(pixels.edges, pixels.log_probabilities.reshape(*shape, -1))
 
 
-def variational_autoencoder(data: models.DataName, budget: Budget, key) -> ex.latent.VariationalAutoencoder:
+def variational_autoencoder(split: models.Split, budget: Budget, key) -> ex.latent.VariationalAutoencoder:
     """Untrained, with the encoder of a diffusion autoencoder of one latent."""
     encoder_key, decoder_key = jr.split(key)
-    shape = shape_of(data)
+    shape = shape_of(split, budget)
     if len(shape) == 1:
         net = ex.nn.MLPDecoder(budget.dim, shape, (256, 256), key=decoder_key)
     else:
         channels, height, width = shape
         net = ex.nn.ConvDecoder(budget.dim, (channels, height, width), (32, 64), key=decoder_key)
-    return ex.latent.VariationalAutoencoder((encoder(data, budget.dim, encoder_key),), net, jnp.asarray(-1.0))
+    return ex.latent.VariationalAutoencoder((encoder(shape, budget.dim, encoder_key),), net, jnp.asarray(-1.0))
 
 
 _Autoencoder = TypeVar("_Autoencoder", bound=ex.latent.AbstractAutoencoder)
 _Model = TypeVar("_Model", bound=eqx.Module)
 
 
-def train(model: _Autoencoder, data: models.DataName, split: models.Split, budget: Budget, *, key) -> _Autoencoder:
+def train(model: _Autoencoder, split: models.Split, budget: Budget, *, key) -> _Autoencoder:
     """Trained without labels; the rate is free at first, else encoders give up before the decoder listens."""
     objective = ex.latent.NegativeELBO(
         weight=lambda progress: budget.weight * jnp.minimum(2 * progress, 1.0), unconditional=budget.unconditional
     )
-    return _trained(model, data, split, budget, objective, lambda part: None, key)
+    return _trained(model, split, budget, objective, lambda part: None, key)
 
 
-def train_by_label(model: ex.Neural, data: models.DataName, split: models.Split, budget: Budget, *, key) -> ex.Neural:
+def train_by_label(model: ex.Neural, split: models.Split, budget: Budget, *, key) -> ex.Neural:
     """Trained as long, with a null token for as large a share."""
     objective = ex.Denoising(unconditional=budget.unconditional)
-    return _trained(model, data, split, budget, objective, lambda part: jnp.asarray(part.labels), key)
+    return _trained(model, split, budget, objective, lambda part: jnp.asarray(part.labels), key)
 
 
-def _trained(model: _Model, data, split, budget, objective, told, key) -> _Model:
-    levels = split.train.levels
+def _trained(model: _Model, split, budget, objective, told, key) -> _Model:
+    levels, shape = split.train.levels, shape_of(split, budget)
     arrays = lambda part: (jnp.asarray(part.pixels), told(part))
 
     def transform(key, values):
-        return images.dequantise(images.Images(values, levels=levels), key).reshape(-1, *shape_of(data))
+        return pixels(images.Images(values, levels=levels), shape, key)
 
     settings = ex.Settings(
         steps=budget.steps,

@@ -48,8 +48,8 @@ class Config:
 PRESETS = {
     "smoke": Config(budget=latents.Budget(dim=2, steps=20, batch_size=32), images=64, shown=20, nodes=4, fitting=20),
     "default": Config(),
-    "cpu": Config(data="mnist5k", nodes=16),
-    "paper": Config(data="mnist", budget=latents.Budget(dim=2, steps=50_000, batch_size=512)),
+    "cpu": Config(data="mnist5k", budget=latents.Budget("convolutional", dim=2, steps=4_000, batch_size=64), nodes=16),
+    "paper": Config(data="mnist", budget=latents.of_many_images(2)),
 }
 
 
@@ -64,15 +64,15 @@ def sharpness(images: np.ndarray) -> np.ndarray:
 def run(config: Config, record: Record) -> dict[str, Any]:
     split = models.load(config.data)
     net_key, train_key, pixel_key, known_key, measure_key, draw_key = jr.split(jr.key(config.seed), 6)
-    learn, (x, labels) = latents.examples(split, config.data, config.images, key=pixel_key)
+    learn, (x, labels) = latents.examples(split, config.budget, config.images, key=pixel_key)
     networks = {
-        "diffusion": latents.diffusion_autoencoder(config.data, split, config.budget, (), net_key),
-        "variational": latents.variational_autoencoder(config.data, config.budget, net_key),
+        "diffusion": latents.diffusion_autoencoder(split, config.budget, (), net_key),
+        "variational": latents.variational_autoencoder(split, config.budget, net_key),
     }
     arrays, metrics = {}, {}
     for name, untrained in networks.items():
         with record.stage(f"train {name}"):
-            model = latents.train(untrained, config.data, split, config.budget, key=train_key)
+            model = latents.train(untrained, split, config.budget, key=train_key)
         with record.stage(f"measure {name}"):
             (z,), (row,) = knowledge.known(model, learn, (x, labels), key=known_key, steps=config.fitting)
             integrator = ex.Integrator(nodes=ex.Stratified(config.nodes), chunk=128)

@@ -56,7 +56,7 @@ PRESETS = {
     ),
     "default": Config(),
     "cpu": Config(data="mnist5k", budget=latents.Budget(dim=20)),
-    "paper": Config(data="mnist", budget=latents.Budget(dim=20, steps=50_000, batch_size=512), images=10_000),
+    "paper": Config(data="mnist", budget=latents.of_many_images(20), images=10_000),
 }
 
 ROADS = ("latent", "direct")
@@ -95,12 +95,12 @@ def measured(x: np.ndarray, y: np.ndarray, real: tuple[np.ndarray, np.ndarray], 
 def run(config: Config, record: Record) -> dict[str, Any]:
     split = models.load(config.data)
     net_key, train_key, pixel_key, latent_key, fit_key, draw_key = jr.split(jr.key(config.seed), 6)
-    learn, (x, wanted) = latents.examples(split, config.data, config.images, key=pixel_key)
+    learn, (x, wanted) = latents.examples(split, config.budget, config.images, key=pixel_key)
     with record.stage("train"):
-        model = latents.diffusion_autoencoder(config.data, split, config.budget, (), net_key)
-        model = latents.train(model, config.data, split, config.budget, key=train_key)
-        direct = latents.by_label(config.data, split, net_key)
-        direct = latents.train_by_label(direct, config.data, split, config.budget, key=train_key)
+        model = latents.diffusion_autoencoder(split, config.budget, (), net_key)
+        model = latents.train(model, split, config.budget, key=train_key)
+        direct = latents.by_label(split, config.budget, net_key)
+        direct = latents.train_by_label(direct, split, config.budget, key=train_key)
         (z,) = ex.latent.encode(model, learn[0], key=latent_key)
         prior = knowledge.latent_model(np.asarray(z), learn[1], key=fit_key, steps=config.fitting)
     real, training = ((np.asarray(images), labels) for images, labels in ((x, wanted), learn))

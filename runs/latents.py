@@ -63,8 +63,8 @@ PRESETS = {
     ),
     "default": Config(),
     "cpu": Config(data="mnist5k", budget=latents.Budget(dim=20), seeds=1, nodes=16),
-    "paper": Config(data="mnist", budget=latents.Budget(dim=20, steps=50_000, batch_size=512)),
-    "cifar10": Config(data="cifar10", budget=latents.Budget(dim=60, steps=50_000, batch_size=512)),
+    "paper": Config(data="mnist", budget=latents.of_many_images(20)),
+    "cifar10": Config(data="cifar10", budget=latents.of_many_images(60)),
 }
 
 NAMES = ("semantic", "perceptual")
@@ -77,10 +77,10 @@ def piece(config: Config, tau: float, seed: int) -> dict[str, Any]:
     # The same images, noise and weights to start from at each τ.
     net_key, train_key, pixel_key, known_key, measure_key = jr.split(jr.fold_in(jr.key(17), seed), 5)
     edges = ex.latent.band_edges(PROCESS, tau)
-    model = latents.diffusion_autoencoder(config.data, split, config.budget, edges, net_key)
-    model = latents.train(model, config.data, split, config.budget, key=train_key)
+    model = latents.diffusion_autoencoder(split, config.budget, edges, net_key)
+    model = latents.train(model, split, config.budget, key=train_key)
     trained = time.perf_counter() - start
-    learn, test = latents.examples(split, config.data, config.images, key=pixel_key)
+    learn, test = latents.examples(split, config.budget, config.images, key=pixel_key)
     z, rows = knowledge.known(model, learn, test, key=known_key, steps=config.fitting)
     integrator = ex.Integrator(nodes=ex.Stratified(config.nodes), chunk=128)
     whole = latents.complete(model, split)

@@ -62,7 +62,7 @@ PRESETS = {
     ),
     "default": Config(),
     "cpu": Config(data="mnist5k", budget=latents.Budget(dim=20)),
-    "paper": Config(data="mnist", budget=latents.Budget(dim=20, steps=50_000, batch_size=512)),
+    "paper": Config(data="mnist", budget=latents.of_many_images(20)),
 }
 
 
@@ -76,10 +76,10 @@ def run(config: Config, record: Record) -> dict[str, Any]:
     split = models.load(config.data)
     net_key, train_key, pixel_key, known_key, measure_key, draw_key = jr.split(jr.key(config.seed), 6)
     edges = ex.latent.band_edges(PROCESS, *config.times)
-    learn, (x, labels) = latents.examples(split, config.data, config.images, key=pixel_key)
+    learn, (x, labels) = latents.examples(split, config.budget, config.images, key=pixel_key)
     with record.stage("train"):
-        model = latents.diffusion_autoencoder(config.data, split, config.budget, edges, net_key)
-        model = latents.train(model, config.data, split, config.budget, key=train_key)
+        model = latents.diffusion_autoencoder(split, config.budget, edges, net_key)
+        model = latents.train(model, split, config.budget, key=train_key)
     low, high = model.denoiser.log_snr_range
     ends = (low, *edges, high)
     times = (1.0, *sorted(config.times, reverse=True), 0.0)

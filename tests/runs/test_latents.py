@@ -51,7 +51,7 @@ def test_power_at_high_frequencies():
 def test_before_its_training_a_decoder_knows_the_pixels_one_by_one():
     split = models.load("digits")
     budget = program.Budget(dim=3)
-    model = program.diffusion_autoencoder("digits", split, budget, (0.5,), jr.key(0))
+    model = program.diffusion_autoencoder(split, budget, (0.5,), jr.key(0))
     z, told = jr.normal(jr.key(1), (64,)), (jnp.ones(3), -jnp.ones(3))
     marginals = models.marginals(split)
     both = eqx.filter_jit(lambda a: (model.denoiser(z, a, told), marginals(z.reshape(1, 8, 8), a).reshape(-1)))
@@ -59,7 +59,7 @@ def test_before_its_training_a_decoder_knows_the_pixels_one_by_one():
         np.testing.assert_allclose(*both(jnp.asarray(log_snr)), rtol=1e-5, atol=1e-5)
     assert [encoder.dim for encoder in model.encoders] == [3, 3]
     # And beyond its training, the distortion is -log p of independent pixels, whatever the latents.
-    x = program.pixels(split.test[:200], "digits", jr.key(2))
+    x = program.pixels(split.test[:200], (64,), jr.key(2))
     integrator = ex.Integrator(nodes=ex.Stratified(32), chunk=64)
     whole = program.complete(model, split)
     found = whole.distortion(x, (jnp.ones((200, 3)),) * 2, key=jr.key(3), integrator=integrator)
