@@ -18,7 +18,7 @@ default:
 quickstart *args:
     python -m runs.quickstart {{args}}
 
-# The test suite (under ten minutes on two cores).
+# The test suite (twelve minutes on two slow cores the first time, less once it is compiled).
 test *args:
     python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 {{args}}
 

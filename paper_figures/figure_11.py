@@ -29,7 +29,7 @@ def main(chosen: str) -> None:
     _, found, error = values(results, "loss_gap")
     information.errorbar(flat_variances, found, error, fmt="s", ms=3, color=GREEN, label="loss gap")
     information.set_ylabel(r"$I(X;Y)$  [nats]")
-    information.set_ylim(0, 1.25 * max(exact))
+    information.set_ylim(0, 1.7 * max(exact))
 
     for axis in (entropy, information):
         axis.set_xscale("log")
