@@ -127,6 +127,12 @@ def test_sliced_wasserstein_of_a_shift():
             "`cov_b` must be positive definite",
         ),
         (
+            lambda: distance.gaussian_kl(
+                np.zeros(3), np.outer([0.1, 0.2, 0.7], [0.1, 0.2, 0.7]), np.zeros(3), np.eye(3)
+            ),
+            "`cov_a` must be positive definite",
+        ),
+        (
             lambda: distance.frechet_distance(np.zeros((1, 2)), np.zeros((5, 2))),
             "`x` must hold at least 2 samples; got 1",
         ),

@@ -35,9 +35,10 @@ def gaussian_kl(
     """
     apart, (cov_a, cov_b) = _pair(mean_a, cov_a, mean_b, cov_b)
     for cov, name in ((cov_a, "cov_a"), (cov_b, "cov_b")):
-        least = _axes(cov, name)[0][0]
-        if least <= 0:
-            raise ValueError(f"`{name}` must be positive definite; its smallest eigenvalue is {least:.3g}.")
+        values, _ = _axes(cov, name)
+        # What float64 cannot tell from zero.
+        if values[0] <= len(values) * np.finfo(np.float64).eps * values[-1]:
+            raise ValueError(f"`{name}` must be positive definite; its smallest eigenvalue is {values[0]:.3g}.")
     ratios = eigh(cov_a, cov_b, eigvals_only=True)
     return float(0.5 * (np.sum(ratios - 1 - np.log(ratios)) + apart @ np.linalg.solve(cov_b, apart)))
 
