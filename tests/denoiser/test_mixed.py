@@ -51,8 +51,11 @@ CASES = {
 
 @pytest.mark.parametrize(
     ("case", "free"),
-    # A U-Net is compiled for long: the middle one alone.
-    [("U-Net, labels", 2), *((case, free) for case in ("MLP, labels", "MLP, vectors") for free in (0, 2, 6))],
+    [
+        # A U-Net is compiled for long: the middle one alone, and not each time.
+        pytest.param("U-Net, labels", 2, marks=pytest.mark.slow),
+        *((case, free) for case in ("MLP, labels", "MLP, vectors") for free in (0, 2, 6)),
+    ],
 )
 def test_each_row_has_the_prediction_that_it_has_alone(case, free, getkey):
     denoiser, z, y = CASES[case]()

@@ -122,7 +122,7 @@ def test_increasing_maps_change_nothing():
     assert measured(np.exp(x), y**3 - 7).value == measured(x, y).value
 
 
-@pytest.mark.usefixtures("one_device", "few_draws")
+@pytest.mark.usefixtures("one_device", "few_draws", "shallow")
 def test_independent():
     found = measured(*np.random.default_rng(3).normal(size=(2, NUM, 2)))
     assert abs(found.value) < 3 * found.stderr < 0.01

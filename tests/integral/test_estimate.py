@@ -32,7 +32,7 @@ def test_ninety_five_percent_intervals_cover(getkey):
     measure = jax.jit(lambda x, y, key: ex.integrate(integrands, x, y, key=key))
     inside = dict.fromkeys(integrands, 0)
     for _ in range(100):
-        found = measure(*PROBLEM.sample(getkey(), 1000), getkey())
+        found = measure(*PROBLEM.sample(getkey(), 500), getkey())
         for name, estimate in found.items():
             low, high = estimate.interval(0.95)
             inside[name] += bool(low <= exact[name] <= high)
