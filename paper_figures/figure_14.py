@@ -32,8 +32,8 @@ _METHODS = (
 def main(chosen: str) -> None:
     use_style()
     metrics, arrays = execute(images.run, images.PRESETS[chosen]).load()
-    figure, axes = plt.subplots(1, 4, figsize=(13.2, 3.3), layout="constrained")
-    rates, left, information, training = axes
+    figure, axes = plt.subplots(2, 2, figsize=(7.8, 5.8), layout="constrained")
+    rates, left, information, training = axes.flat
     _entropies(rates, left, metrics["estimates"], arrays)
     _information(information, metrics, arrays)
     _along_training(training, metrics, arrays["trace"])

@@ -17,9 +17,8 @@ def main(chosen: str) -> None:
     use_style()
     config = latent_generation.PRESETS[chosen]
     metrics, arrays = execute(latent_generation.run, config).load()
-    figure, axes = plt.subplots(
-        2, len(config.weights) + 1, figsize=(3.1 * (len(config.weights) + 1), 6.3), layout="constrained"
-    )
+    across = len(config.weights) + 1
+    figure, axes = plt.subplots(2, across, figsize=(3.1 * across, 1.6 + 0.62 * config.grid), layout="constrained")
     roads = ("through the latent", "latent"), ("by the label alone", "direct")
     for row, (words, road) in zip(axes, roads):
         for axis, weight in zip(row[1:], config.weights):

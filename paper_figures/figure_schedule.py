@@ -19,7 +19,8 @@ _SCHEDULES = {"linear": ("linear, the papers'", GREY), "fitted": ("fitted", BLUE
 def main(chosen: str) -> None:
     use_style()
     metrics, arrays = execute(schedule.run, schedule.PRESETS[chosen]).load()
-    figure, (beta, rate, *errors) = plt.subplots(1, 4, figsize=(12.0, 2.9), layout="constrained")
+    figure, axes = plt.subplots(2, 2, figsize=(7.8, 5.4), layout="constrained")
+    beta, rate, *errors = axes.flat
     s = arrays["s"]
     for name, (label, colour) in _SCHEDULES.items():
         found = metrics[name]
