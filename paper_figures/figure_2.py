@@ -32,7 +32,7 @@ def main(chosen: str) -> None:
     right.errorbar([], [], [], color="black", fmt="o", markersize=3.5, label="network")
     right.plot([], [], color="black", linestyle=":", linewidth=0.7, label="unguided")
     right.set_xlabel("guidance weight $w$")
-    right.set_ylabel("$I(X;Y)$ (nats)")
+    right.set_ylabel("$I(X;Y)$  [nats]")
     right.legend(loc="upper left")
     save(figure, "figure_2", chosen)
 

@@ -19,7 +19,7 @@ def main(chosen: str) -> None:
     for ax, dim_y in zip(axes[0], dims):
         draw_curves(ax, curves(chosen, dim_y))
         ax.set_title(rf"$D_Y = {dim_y}$", fontsize=9)
-    axes[0, 0].set_ylabel("$I(X;Y)$ of guided samples (nats)")
+    axes[0, 0].set_ylabel("$I(X;Y)$ of guided samples  [nats]")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     save(figure, "figure_8", chosen)
 
