@@ -8,6 +8,9 @@ reconstructions means of what the latent leaves open, the diffusion decoder of t
 are is their power at high frequencies, beside that of the images; rate and distortion, -log p(x|z) of dequantised
 images, are points of one plane, in nats; and what their latents tell of the label, I(Z;Y), is by the methods of
 `runs.latents`.
+
+Digits take four minutes of one slow core, MNIST 80. Expected of MNIST: the variational one's power 0.03 of the images',
+rate 20.9, I(Z;Y) 1.24; the diffusion one's 1.08, 5.4 and 0.62.
 """
 
 import dataclasses
