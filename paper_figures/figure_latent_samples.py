@@ -13,25 +13,31 @@ from runs import latent_generation
 from runs._record import execute
 
 
+# So many of each class can be seen at a column's width.
+_ROWS = 4
+
+
 def main(chosen: str) -> None:
     use_style()
     config = latent_generation.PRESETS[chosen]
     metrics, arrays = execute(latent_generation.run, config).load()
-    across = len(config.weights) + 1
-    figure, axes = plt.subplots(2, across, figsize=(3.1 * across, 1.6 + 0.62 * config.grid), layout="constrained")
+    down = len(config.weights) + 1
+    shown = min(_ROWS, config.grid)
+    figure, axes = plt.subplots(down, 2, figsize=(7.2, down * (0.75 + 0.36 * shown)), layout="constrained")
     roads = ("through the latent", "latent"), ("by the label alone", "direct")
-    for row, (words, road) in zip(axes, roads):
-        for axis, weight in zip(row[1:], config.weights):
+    for column, (words, road) in zip(axes.T, roads):
+        for axis, weight in zip(column[1:], config.weights):
             name = f"{road}, w = {weight:g}"
-            show(axis, arrays[name], f"{words}, $w = {weight:g}$", metrics[name], config.grid)
-    for axis, name, words in zip(axes[:, 0], ("real", "training images"), ("unseen images", "images of the training")):
-        show(axis, arrays[name], words, metrics[name], config.grid)
+            show(axis, arrays[name], f"{words}, $w = {weight:g}$", metrics[name], config.grid, shown)
+    for axis, name, words in zip(axes[0], ("real", "training images"), ("unseen images", "images of the training")):
+        show(axis, arrays[name], words, metrics[name], config.grid, shown)
     save(figure, "figure_latent_samples", chosen)
 
 
-def show(axis, pictures, title: str, found: dict, rows: int) -> None:
-    """A grid, and what was measured of its like."""
-    axis.imshow(tiled(pictures, rows), cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+def show(axis, pictures, title: str, found: dict, rows: int, shown: int) -> None:
+    """So many of a grid's rows, and what was measured of its like."""
+    pictures = pictures.reshape(-1, rows, *pictures.shape[1:])[:, :shown].reshape(-1, *pictures.shape[1:])
+    axis.imshow(tiled(pictures, shown), cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
     axis.set_title(title, fontsize=9)
     axis.set_xticks([])
     axis.set_yticks([])

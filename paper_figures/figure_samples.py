@@ -23,8 +23,8 @@ def main(chosen: str) -> None:
     use_style()
     config = images.PRESETS[chosen]
     _, arrays = execute(images.run, config).load()
-    figure, axes = plt.subplots(1, 4, figsize=(12.4, 0.5 + 0.31 * config.grid), layout="constrained")
-    for axis, (name, title) in zip(axes, _GRIDS):
+    figure, axes = plt.subplots(2, 2, figsize=(7.2, 0.6 + 0.72 * config.grid), layout="constrained")
+    for axis, (name, title) in zip(axes.flat, _GRIDS):
         axis.imshow(tiled(arrays[name], config.grid), cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
         axis.set_title(title.format(weight=config.weight), fontsize=9)
         axis.set_axis_off()
