@@ -36,8 +36,8 @@ def main(chosen: str) -> None:
 
 def show(axis, pictures, title: str, found: dict, rows: int, shown: int) -> None:
     """So many of a grid's rows, and what was measured of its like."""
-    pictures = pictures.reshape(-1, rows, *pictures.shape[1:])[:, :shown].reshape(-1, *pictures.shape[1:])
-    axis.imshow(tiled(pictures, shown), cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+    grid = tiled(pictures, rows)
+    axis.imshow(grid[: len(grid) * shown // rows], cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
     axis.set_title(title, fontsize=9)
     axis.set_xticks([])
     axis.set_yticks([])

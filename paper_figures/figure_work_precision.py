@@ -67,7 +67,7 @@ def main(chosen: str) -> None:
             by_evaluations.loglog(*line, color=BLUE, ls=dashes, lw=1, alpha=0.8, label=label)
         level = measured["floor"][distance][0]
         real.axhline(level, color=GREY, lw=1)
-        # Clipped: samples of too short a sampling are so far off that its place is beyond the frame.
+        # Clipped: where the level is beyond the frame its name would stretch the figure.
         place = (0, level), (2, -9), ("axes fraction", "data"), "offset points"
         real.annotate("real samples", *place, color=GREY, clip_on=True)
         real.set_ylim(limits)
