@@ -16,6 +16,9 @@ _ELSEWHERE = {
     "numpy.linspace": "https://numpy.org/doc/stable/reference/generated/numpy.linspace.html",
 }
 
+_CELL, _NAME = re.compile(r"<td.*?</td>", re.S), re.compile(r"(?<=<code>)[^<]+")
+_JOINT = re.compile(r"(?<=\w[_/])(?=\w)|(?<=\w)(?<!\bex)(?=\.(?!py\b)[a-zA-Z])")
+
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(((?:\.\./)+[^)#]+)(#[^)]*)?\)")
 
 
@@ -36,3 +39,9 @@ def on_page_markdown(markdown, page, config, files):
         return f"[{text}]({config.repo_url.rstrip('/')}/blob/main/{path})" if config.repo_url else text
 
     return _LINK.sub(replace, markdown)
+
+
+def on_page_content(html, page, config, files):
+    """Names in tables are long, and break where they are joined, not within a word."""
+    breakable = lambda name: _JOINT.sub("<wbr>", name[0])
+    return _CELL.sub(lambda cell: _NAME.sub(breakable, cell[0]), html)

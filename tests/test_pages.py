@@ -156,3 +156,6 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert done.returncode == 0, done.stderr
     html = (tmp_path / "site" / "api" / "integral" / "index.html").read_text()
     assert 'id="entropax.Estimate.interval"' in html and "[`entropax" not in html
+    # Names in tables break at their joints.
+    table = (tmp_path / "site" / "equation_map" / "index.html").read_text()
+    assert "<code>ex.data<wbr>.Race<wbr>.growth_<wbr>rate</code>" in table and "<wbr>.py" not in table
