@@ -175,6 +175,21 @@ def test_bad_covariances_and_weights_are_refused():
         ex.Empirical(jnp.zeros((2, 1)))(jnp.zeros(1), jnp.asarray(0.0), jnp.asarray(0))
 
 
+@pytest.mark.parametrize("length", [1, DIM + 1])
+def test_a_state_of_another_shape_is_refused(length):
+    # One of a single coordinate would be broadcast, and answered.
+    law = ex.Gaussian(np.zeros(DIM), _covariance(1))
+    mixture = ex.GaussianMixture(np.ones(2) / 2, np.zeros((2, DIM)), np.stack([_covariance(1)] * 2))
+    denoisers = [law, mixture, ex.Empirical(jnp.zeros((2, DIM))), ex.Histogram((0.0, 1.0), np.zeros((DIM, 1)))]
+    whitening = ex.Whitening(law.mean, law.variances, law.axes)
+    inputs = [whitening, ex.Standardising(law.mean, law.variances), ex.FourierFeatures(whitening, jnp.zeros((4, DIM)))]
+    for made in denoisers + inputs:
+        with pytest.raises(ValueError, match=rf"`z` must have the shape \({DIM},\) .* got \({length},\)"):
+            made(jnp.zeros(length), jnp.asarray(0.0))
+    with pytest.raises(ValueError, match=rf"`z` must have the shape \({DIM},\)"):
+        ex.neural_entropy(law, jnp.zeros((8, length)), key=jr.key(0))
+
+
 @pytest.mark.parametrize("label", [-1, 2, 7])
 def test_an_unknown_label_has_no_prediction(label):
     means = np.random.default_rng(0).normal(size=(3, DIM))

@@ -27,6 +27,15 @@ def diffuse(
     return signal(log_snr) * x + noise(log_snr) * eps
 
 
+def check_state(z: Float[Array, "*shape"], shape: tuple[int, ...]) -> None:
+    """A state of one coordinate would be broadcast to any number of them, and answered."""
+    if z.shape != shape:
+        raise ValueError(
+            f"`z` must have the shape {shape} of the data that the denoiser is made for; got {z.shape}. Samples `x` "
+            "have one axis more in front, of the batch."
+        )
+
+
 class AbstractDenoiser(eqx.Module):
     r"""What predicts the noise $\varepsilon$ from the diffused state $z$: the one kind of model that Entropax knows.
 

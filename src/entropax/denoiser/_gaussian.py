@@ -7,7 +7,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from ._base import AbstractDenoiser, noise, signal
+from ._base import AbstractDenoiser, check_state, noise, signal
 
 
 def _matvec(matrix, vector):
@@ -45,6 +45,7 @@ def _check_regular(variances):
 def _optimal(z, log_snr, mean, variances, axes):
     r"""$\sqrt{\bar a}\,(aC + \bar a I)^{-1}(z - \sqrt a\,m)$ in the principal axes of $C$, with $a =
     \mathrm{sigmoid}(\lambda)$, $\bar a = 1 - a$."""
+    check_state(z, mean.shape)
     gains = noise(log_snr) / (jax.nn.sigmoid(log_snr) * variances + jax.nn.sigmoid(-log_snr))
     return _matvec(axes, gains * _matvec(axes.T, z - signal(log_snr) * mean))
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from ._base import AbstractDenoiser, signal
+from ._base import AbstractDenoiser, check_state, signal
 
 
 # Bins narrower than this many standard deviations of the noise are taken by a series: of the difference of two nearly
@@ -107,6 +107,7 @@ class Histogram(AbstractDenoiser):
         self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, "*shape"]:
         del y
+        check_state(z, self.log_probabilities.shape[:-1])
         # Not `noise / signal`, which two roundings would make less exact.
         scale = jnp.exp(-0.5 * log_snr)
         centre = z / signal(log_snr)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._base import signal
+from ._base import check_state, signal
 from ._gaussian import Gaussian
 
 
@@ -29,6 +29,9 @@ class Standardising(eqx.Module):
         return cls(jnp.mean(x, 0), jnp.var(x, 0))
 
     def __call__(self, z: Float[Array, "*shape"], log_snr: Float[Array, ""]) -> Float[Array, "*shape"]:
+        # One mean and one variance may serve all coordinates.
+        if self.mean.ndim:
+            check_state(z, self.mean.shape)
         spread = jax.nn.sigmoid(log_snr) * self.variance + jax.nn.sigmoid(-log_snr)
         return (z - signal(log_snr) * self.mean) * jax.lax.rsqrt(spread)
 
@@ -58,6 +61,7 @@ class Whitening(eqx.Module):
         return cls(law.mean, law.variances, law.axes)
 
     def __call__(self, z: Float[Array, " dim"], log_snr: Float[Array, ""]) -> Float[Array, " dim"]:
+        check_state(z, self.mean.shape)
         spread = jax.nn.sigmoid(log_snr) * self.variances + jax.nn.sigmoid(-log_snr)
         centred = self.axes.T @ (z - signal(log_snr) * self.mean)
         return self.axes @ (jax.lax.rsqrt(spread) * centred)
@@ -113,6 +117,7 @@ class FourierFeatures(eqx.Module):
 
     def __call__(self, z: Float[Array, " dim"], log_snr: Float[Array, ""]) -> Float[Array, " features"]:
         law = self.whitening
+        check_state(z, law.mean.shape)
         a, b = jax.nn.sigmoid(log_snr), jax.nn.sigmoid(-log_snr)
         spread = a * law.variances + b
         centred = law.axes.T @ (z - signal(log_snr) * law.mean)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
-from ._base import AbstractDenoiser, noise, signal
+from ._base import AbstractDenoiser, check_state, noise, signal
 from ._gaussian import optimal_by_component, stack_axes
 
 
@@ -98,6 +98,7 @@ class Empirical(AbstractDenoiser):
     def __call__(
         self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, "*shape"]:
+        check_state(z, self.points.shape[1:])
         residuals = (z - signal(log_snr) * self.points) / noise(log_snr)
         logits = -0.5 * jnp.sum(residuals**2, axis=tuple(range(1, residuals.ndim)))
         if y is not None:

@@ -23,6 +23,8 @@ class NegativeELBO(AbstractObjective):
     - `unconditional`: the share of each batch that a diffusion decoder has to do without latents, so that it is a model
         of $p(x)$ as well; the rate counts for the others.
 
+    **Raises:** `ValueError` where `weight` is a number below zero, which would pay for telling more.
+
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (66), (67), (74), whose $\gamma$ is $\beta$; Higgins et al., beta-VAE
         (2017); Alemi et al., Fixing a broken ELBO (2018).
@@ -31,6 +33,10 @@ class NegativeELBO(AbstractObjective):
     weight: float | Callable[[Array], Float[Array, ""]] = 1.0
     weighting: AbstractWeighting = Likelihood()
     unconditional: float = 0.0
+
+    def __check_init__(self):
+        if not callable(self.weight) and not self.weight >= 0:
+            raise ValueError(f"`weight` must not be negative; got {self.weight}.")
 
     def __call__(self, model, x, y, *, key, progress, dropout):
         del y
