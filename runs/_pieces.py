@@ -67,9 +67,14 @@ def close(
     return rows
 
 
+def wide_console() -> rich.console.Console:
+    """As wide as the terminal; where there is none, wide enough that no number is cut off in a log."""
+    return rich.console.Console(width=None if rich.console.Console().is_terminal else 200)
+
+
 def print_table(table: rich.table.Table, metrics: Mapping[str, float]) -> None:
     """A table of rows, and below it what they come to."""
-    console = rich.console.Console()
+    console = wide_console()
     console.print(table)
     for name, value in metrics.items():
         console.print(f"{name}: {value:.4g}")

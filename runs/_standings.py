@@ -4,9 +4,9 @@ import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import rich.console
 import rich.table
 
+from runs._pieces import wide_console
 from runs._settings import Setting
 from runs._yardstick import Measured, NAMES
 
@@ -73,7 +73,7 @@ def summary(rows: Rows, floors: Mapping[str, Measured], by: str) -> dict[str, An
 def show(rows: Rows, floors: Mapping[str, Measured], by: str, top: int) -> None:
     """Prints a table for each problem: the settings with the least error, under them the floor, then the best setting
     of each budget and the cheapest that is good enough, all of one seed."""
-    console = rich.console.Console(width=None if rich.console.Console().is_terminal else 200)
+    console = wide_console()
     for problem, of_problem in _by_problem(rows).items():
         floor, alike = floors[problem], of_one_seed(of_problem)
         names = [name for name in NAMES if any(row["measured"].get(name) for row in of_problem)]

@@ -27,14 +27,13 @@ from collections.abc import Callable, Iterable
 
 import jax.random as jr
 import numpy as np
-import rich.console
 import rich.table
 import tyro
 from sklearn.feature_selection import mutual_info_regression
 from tqdm import tqdm
 
 import entropax as ex
-from runs._pieces import present, shard
+from runs._pieces import present, shard, wide_console
 from runs._record import provenance, Record
 from runs.bmi import Config, Options
 
@@ -154,7 +153,7 @@ def show(rows: list[dict]) -> None:
             f"{row['exact']:.3f}",
             *("" if one is None else f"{one['value'] - row['exact']:+.3f}" for one in found),
         )
-    console = rich.console.Console()
+    console = wide_console()
     console.print(table)
     for name, found in summary(rows).items():
         console.print(name, ", ".join(f"{key}: {value:.4g}" for key, value in found.items()))
