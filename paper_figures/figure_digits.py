@@ -39,7 +39,7 @@ def main(chosen: str) -> None:
     information.axhline(np.log(10), color=GREY, lw=1)
     information.annotate("ln 10", (trace[0, 0], np.log(10)), (0, 3), textcoords="offset points", color=GREY)
     # Room above for the legend.
-    information.set_ylim(0, 1.4 * trace[:, 1::2].max())
+    information.set_ylim(0, 1.6 * trace[:, 1::2].max())
     information.set_xlabel("training steps")
     information.set_ylabel(r"$I(X;Y)$  [nats]")
     information.legend(loc="upper left")
