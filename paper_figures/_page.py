@@ -4,6 +4,7 @@ import ast
 import html
 import os
 import pathlib
+import re
 from typing import Any
 
 from paper_figures import paper
@@ -49,6 +50,7 @@ def write_page(names: list[str], preset: str) -> pathlib.Path:
 
 def _section(name: str, found: dict[str, Any], preset: str, folder: pathlib.Path) -> str:
     title, rest = (html.escape(part) for part in words(name))
+    rest = re.sub("`([^`]+)`", r"<code>\1</code>", rest)
     flag = "" if preset == "default" else f" --preset {preset}"
     parts = [f'<section id="{name}"><h2>{title}</h2>']
     if "error" in found:

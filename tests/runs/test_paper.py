@@ -68,11 +68,12 @@ def test_the_page_says_what_was_measured_what_is_known_and_what_failed(tmp_path,
     }
     for name, report in reports.items():
         (paper.folder("smoke") / f"{name}.json").write_text(json.dumps(report))
-    page = _page.write_page(["figure_5", "figure_6", "figure_bmi"], "smoke")
+    page = _page.write_page(["figure_5", "figure_6", "figure_14"], "smoke")
     text = page.read_text()
     assert check(page).pictures == ["../../figures/figure_5_smoke.png"]
     assert "<td>1.5 ± 0.1 nats</td><td>1.4</td><td>≤ 2</td>" in text
     assert "ValueError: a &lt; b" in text and "./just figure 5 --preset smoke" in text and "0123456789," in text
+    assert "<code>--preset cpu</code> is MNIST" in text and "`" not in text
 
 
 def test_names_of_no_figure_are_refused():
