@@ -180,12 +180,17 @@ def test_a_state_of_another_shape_is_refused(length):
     # One of a single coordinate would be broadcast, and answered.
     law = ex.Gaussian(np.zeros(DIM), _covariance(1))
     mixture = ex.GaussianMixture(np.ones(2) / 2, np.zeros((2, DIM)), np.stack([_covariance(1)] * 2))
-    denoisers = [law, mixture, ex.Empirical(jnp.zeros((2, DIM))), ex.Histogram((0.0, 1.0), np.zeros((DIM, 1)))]
+    grids = [ex.Histogram((0.0, 1.0), np.zeros((DIM, 1))), ex.GridPosterior(ex.Grid(0.0, 1.0, 2), np.zeros((DIM, 2)))]
+    denoisers = [law, mixture, ex.Empirical(jnp.zeros((2, DIM))), *grids]
     whitening = ex.Whitening(law.mean, law.variances, law.axes)
     inputs = [whitening, ex.Standardising(law.mean, law.variances), ex.FourierFeatures(whitening, jnp.zeros((4, DIM)))]
     for made in denoisers + inputs:
         with pytest.raises(ValueError, match=rf"`z` must have the shape \({DIM},\) .* got \({length},\)"):
             made(jnp.zeros(length), jnp.asarray(0.0))
+    joint = ex.ConditionalGaussian(cov_x=2 * np.eye(DIM), gain=np.eye(DIM), cov_x_given_y=np.eye(DIM))
+    for y in (None, jnp.zeros(DIM)):
+        with pytest.raises(ValueError, match=rf"`z` must have the shape \({DIM},\)"):
+            joint(jnp.zeros(length), jnp.asarray(0.0), y)
     with pytest.raises(ValueError, match=rf"`z` must have the shape \({DIM},\)"):
         ex.neural_entropy(law, jnp.zeros((8, length)), key=jr.key(0))
 

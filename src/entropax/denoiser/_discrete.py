@@ -5,7 +5,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
-from ._base import AbstractDenoiser, noise, signal
+from ._base import AbstractDenoiser, check_state, noise, signal
 
 
 # How far from a level, in units of the spacing, a sample may lie: float32 needs some.
@@ -193,6 +193,7 @@ class GridPosterior(AbstractDenoiser):
         self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, "*shape"]:
         del y
+        check_state(z, self.log_probabilities.shape[:-1])
         residuals = _residuals(self.grid, z, log_snr)
         return jnp.sum(jax.nn.softmax(self.log_probabilities - 0.5 * residuals**2) * residuals, -1)
 

@@ -202,6 +202,8 @@ class ConditionalGaussian(AbstractDenoiser):
     ) -> Float[Array, " dim"]:
         if y is None:
             return self.marginal(z, log_snr)
+        # Before the shift, which has the right shape.
+        check_state(z, self.residual.mean.shape)
         shift = _matvec(self.gain, y - self.mean_y)
         return self.residual(z - signal(log_snr) * shift, log_snr)
 
