@@ -101,11 +101,6 @@ def test_the_library_does_not_know_about_runs_and_figures(file):
     assert not {other for other in imports_of(file) if other.split(".")[0] in ("runs", "paper_figures", "benchmarks")}
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
-def test_a_file_is_one_idea(file):
-    assert len(file.read_text().splitlines()) <= 350
-
-
 def is_abstract(cls: type) -> bool:
     return cls.__name__.lstrip("_").startswith("Abstract")
 

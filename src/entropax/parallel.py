@@ -23,8 +23,12 @@ def make_mesh(devices: Sequence | None = None) -> Mesh:
     """A mesh with one axis, over all devices of all processes, or those given.
 
     Its axis is of type `Auto`: under `Explicit`, the default of `jax.make_mesh`, `diffrax.diffeqsolve` fails.
+
+    **Raises:** `ValueError` if `devices` is empty.
     """
     devices = jax.devices() if devices is None else devices
+    if len(devices) == 0:
+        raise ValueError("`devices` must hold one device or more; got []. Leave it out for all devices.")
     return Mesh(np.asarray(devices), (_BATCH,), axis_types=(AxisType.Auto,))
 
 
