@@ -7,13 +7,11 @@ import numpy as np
 from jaxtyping import ArrayLike, Float64, Int, Int32, PRNGKeyArray, Real, Shaped
 
 from ..data import check_samples, Kind, rank_gaussianise, SamplesWarning
+from ._repeats import copies_of
 from ._variables import Variables
 
 
-# A column with more distinct values than this share of the distinct rows is continuous: equal rows are copies of one.
-_CONTINUOUS = 0.5
-
-# Of so large a share of copies one should know.
+# The warning about copies needs more than this share of all rows.
 _COPIES = 0.01
 
 
@@ -50,8 +48,9 @@ def of_pair(
         classes = samples.num_c_classes
         parts.append(normal_scores(samples.c, c_key) if classes is None else indicators(samples.c, classes))
         ranked.append(classes is None)
-    order = independent_order(np.concatenate(raw, 1), order_key)
-    return Ordered(side_by_side(parts, ranked), order, None if samples.y_classes is None else samples.y)
+    labels = None if samples.y_classes is None else samples.y
+    order = independent_order(np.concatenate(raw, 1), order_key, labels)
+    return Ordered(side_by_side(parts, ranked), order, labels)
 
 
 def of_tables(key: PRNGKeyArray, **tables: Shaped[ArrayLike, "..."]) -> Ordered:
@@ -95,29 +94,52 @@ def indicators(labels: Int32[np.ndarray, " num"], num_classes: int) -> Float64[n
     return (labels[:, None] == np.arange(1, num_classes)).astype(np.float64)
 
 
-def independent_order(rows: Real[np.ndarray, "num dim"], key: PRNGKeyArray) -> Int[np.ndarray, " num"]:
-    """A random order, in which copies of one sample are neighbours: networks would know those of another fold by heart.
+def independent_order(
+    rows: Real[np.ndarray, "num dim"], key: PRNGKeyArray, labels: Int[np.ndarray, " num"] | None = None
+) -> Int[np.ndarray, " num"]:
+    """A random order of samples, whose contiguous runs serve as folds.
 
-    **Warns:** `SamplesWarning` where there are copies.
+    Rows that [`copies_of`][entropax.dependence._repeats.copies_of] takes for copies of one sample are neighbours: a
+    network that is fitted to one copy would have seen what the other measures. All other rows are exchangeable, also
+    where they are equal. Where there are labels, every run holds each label in nearly the same share, which lowers the
+    variance between folds.
+
+    **Arguments:**
+
+    - `rows`: all variables side by side, as they came.
+    - `key`: all randomness.
+    - `labels`: from 0 on.
+
+    **Warns:** `SamplesWarning` if more than one row in a hundred is a copy.
     """
-    order = np.asarray(jr.permutation(key, len(rows)))
-    distinct, copy_of = np.unique(rows[order], axis=0, return_inverse=True)
-    copies = len(rows) - len(distinct)
-    # Rows of a few whole numbers agree by chance.
-    if copies == 0 or max(len(np.unique(column)) for column in rows.T) < _CONTINUOUS * len(distinct):
+    order_key, offset_key = (key, key) if labels is None else jr.split(key)
+    order = np.asarray(jr.permutation(order_key, len(rows)))
+    if labels is not None:
+        order = order[_interleaved(labels[order], offset_key)]
+    sample = copies_of(rows)
+    copies = len(rows) - len(np.unique(sample))
+    if copies == 0:
         return order
     if copies > _COPIES * len(rows):
         warnings.warn(
-            f"{copies} of {len(rows)} rows are copies of others. They are kept together, so that hardly any is "
-            "measured by what was fitted to its like, but error bars take them for samples of their own: leave them "
-            "out, unless their law repeats itself.",
+            f"{copies} of {len(rows)} rows are copies of other rows, with values that chance does not repeat. Copies "
+            "are kept in one fold, so that no network is measured on a sample that it was fitted to, but the error bar "
+            "counts every copy as a sample of its own. Remove the copies if they are not independent samples.",
             SamplesWarning,
             stacklevel=5,
         )
-    return order[np.argsort(copy_of.reshape(-1), kind="stable")][_by_groups(np.sort(copy_of.reshape(-1)), key)]
+    # Each sample stands where the first of its copies stands.
+    _, first, place = np.unique(sample[order], return_index=True, return_inverse=True)
+    return order[np.argsort(first[place.reshape(-1)], kind="stable")]
 
 
-def _by_groups(sorted_groups: np.ndarray, key: PRNGKeyArray) -> np.ndarray:
-    """Groups in random order, their members together."""
-    places = np.asarray(jr.permutation(key, int(sorted_groups[-1]) + 1))
-    return np.argsort(places[sorted_groups], kind="stable")
+def _interleaved(labels: Int[np.ndarray, " num"], key: PRNGKeyArray) -> Int[np.ndarray, " num"]:
+    """An order in which the samples of each label stand at equal distances; where the first one stands is random, so
+    that rare labels do not meet in one fold."""
+    by_label = np.argsort(labels, kind="stable")
+    counts = np.bincount(labels)
+    within = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    offset = np.asarray(jr.uniform(key, counts.shape))
+    place = np.empty(len(labels))
+    place[by_label] = (within + offset[labels[by_label]]) / counts[labels[by_label]]
+    return np.argsort(place, kind="stable")
