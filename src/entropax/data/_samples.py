@@ -16,6 +16,9 @@ _FEW_VALUES = 20
 # A direction in which regression leaves less than this share of the variance.
 _RESIDUAL_SHARE = 1e-6
 
+# A column in which each value occurs this many times on average is discrete.
+_REPEATS = 10
+
 # Rows that the checks for a functional dependence look at.
 _CHECKED_ROWS = 10_000
 
@@ -30,19 +33,20 @@ class Samples:
 
     **Arguments:**
 
-    - `x`: shape `(num, dim_x)`.
+    - `x`: a continuous variable, shape `(num, dim_x)`, or labels as `y`.
     - `y`: `None`, a continuous variable, shape `(num, dim_y)`, or labels, shape
         `(num,)`, in `0..num_classes - 1`.
     - `c`: the variable conditioned on, in the same way.
-    - `y_classes`, `c_classes`: what the labels stood for: label `k` is row `k`. `None`
+    - `y_classes`, `c_classes`, `x_classes`: what the labels stood for: label `k` is row `k`. `None`
         where the variable is continuous or absent.
     """
 
-    x: Float64[np.ndarray, "num dim_x"]
+    x: Float64[np.ndarray, "num dim_x"] | Int32[np.ndarray, " num"]
     y: Float64[np.ndarray, "num dim_y"] | Int32[np.ndarray, " num"] | None = None
     c: Float64[np.ndarray, "num dim_c"] | Int32[np.ndarray, " num"] | None = None
     y_classes: Shaped[np.ndarray, "..."] | None = None
     c_classes: Shaped[np.ndarray, "..."] | None = None
+    x_classes: Shaped[np.ndarray, "..."] | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -64,13 +68,14 @@ def check_samples(
     c: Shaped[ArrayLike, "..."] | None = None,
     *,
     minimum: int = 2,
+    x_kind: Kind = "continuous",
     y_kind: Kind = "auto",
     c_kind: Kind = "auto",
     names: tuple[str, str, str] = ("x", "y", "c"),
 ) -> Samples:
     r"""Refuses samples that no estimate could be made of, before any work.
 
-    `x` is continuous, whatever its dtype. `y` and `c` are labels where their dtype is
+    `x` is continuous, whatever its dtype, unless `x_kind` says otherwise. `y` and `c` are labels where their dtype is
     integer, boolean or text, and continuous where it is float. An array of one
     dimension is a column; labels in several columns are one label a distinct row.
 
@@ -78,7 +83,7 @@ def check_samples(
 
     - `x`, `y`, `c`: samples, a row each: shapes `(num,)` or `(num, dim)`.
     - `minimum`: the number of rows wanted.
-    - `y_kind`, `c_kind`: `"discrete"` or `"continuous"` overrules the dtype.
+    - `x_kind`, `y_kind`, `c_kind`: `"discrete"` or `"continuous"` overrules the dtype.
     - `names`: what errors call the three.
 
     **Returns:** the samples in float64, labels in int32 from 0 on.
@@ -91,28 +96,26 @@ def check_samples(
     **Warns:** `SamplesWarning` where `x` and a continuous `y` look like functions of
     one another, by [`entropax.data.depends_on`][].
     """
-    rows = _check_table(x, names[0], minimum)
-    x = _check_continuous(rows, names[0])
-    y, y_classes = _check_condition(y, names[1], len(x), names[0], minimum, y_kind)
-    c, c_classes = _check_condition(c, names[2], len(x), names[0], minimum, c_kind)
-    if y is not None and y_classes is None:
-        message = _dependence(x, y)
+    own, x_classes = _check_condition(x, names[0], None, names[0], minimum, x_kind)
+    if own is None:
+        raise ValueError(f"`{names[0]}` must be given; got None.")
+    y, y_classes = _check_condition(y, names[1], len(own), names[0], minimum, y_kind)
+    c, c_classes = _check_condition(c, names[2], len(own), names[0], minimum, c_kind)
+    if y is not None and y_classes is None and x_classes is None:
+        message = _dependence(own, y)
         if message is not None:
             warnings.warn(message, SamplesWarning, stacklevel=2)
-    return Samples(x, y, c, y_classes, c_classes)
+    return Samples(own, y, c, y_classes, c_classes, x_classes)
 
 
 def depends_on(x: Shaped[ArrayLike, "..."], y: Shaped[ArrayLike, "..."]) -> bool:
     r"""Whether one of $X$, $Y$ looks like a function of the other, so that $I(X;Y)$ may
-    be infinite. Two cheap checks on the first 10 000 rows:
+    be infinite. A cheap check on the first 10 000 rows: a direction $u$ of $X$ has a residual variance
+    $\mathrm{Var}(u^\top X - \beta^\top Y) < 10^{-6}\,\mathrm{Var}(u^\top X)$ under least squares, a canonical
+    correlation within that of 1.
 
-    - repeated rows of one (at least 1 % of all) always meet the same row of the other;
-    - a direction $u$ of $X$ has a residual variance $\mathrm{Var}(u^\top X - \beta^\top
-      Y) < 10^{-6}\,\mathrm{Var}(u^\top X)$ under least squares: a canonical correlation
-      within that of 1.
-
-    A dependence that is neither repeated nor linear is not seen. Labels, of integer
-    dtype, bound $I(X;Y)$ by their entropy: for them the answer is no.
+    A dependence that is not linear is not seen. Columns whose values repeat ten times on average are left out, since
+    their entropy is finite and bounds $I(X;Y)$; and so are labels, of integer dtype.
 
     **Arguments:**
 
@@ -185,13 +188,14 @@ def _check_continuous(table: np.ndarray, name: str) -> np.ndarray:
     return table.astype(np.float64)
 
 
-def _check_condition(value, name: str, num: int, first: str, minimum: int, kind: Kind):
+def _check_condition(value, name: str, num: int | None, first: str, minimum: int, kind: Kind):
     """A condition as numbers and no classes, or as labels and their classes."""
     if kind not in get_args(Kind):
         raise ValueError(f"`{name}_kind` must be one of {get_args(Kind)}; got {kind!r}.")
     if value is None:
         return None, None
     table = _check_table(value, name, minimum)
+    num = len(table) if num is None else num
     if len(table) != num:
         raise ValueError(_lengths(name, len(table), first, num))
     floating = table.dtype.kind not in "biuSU"
@@ -203,11 +207,11 @@ def _check_condition(value, name: str, num: int, first: str, minimum: int, kind:
     classes, labels = np.unique(table, axis=0, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"`{name}` must vary: all its labels are {table[0].tolist()}.")
-    if kind == "auto" and 2 * len(classes) > num:
+    if 2 * len(classes) > num:
         raise ValueError(
-            f"`{name}` has dtype {table.dtype}, which means labels, but {len(classes)} "
-            f"distinct ones in {num} rows. If it is continuous, pass "
-            f"{name}.astype(float); if these are labels, {name}_kind='discrete'."
+            f"`{name}` has dtype {table.dtype} and was taken for labels, but it holds {len(classes)} distinct ones in "
+            f"{num} rows. Labels that hardly ever repeat, as identifiers, allow no estimate: merge them, or leave "
+            f"`{name}` out. If it is continuous, pass {name}.astype(float) or {name}_kind='continuous'."
         )
     classes = classes[:, 0] if classes.shape[1] == 1 else classes
     return labels.reshape(-1).astype(np.int32), classes
@@ -228,23 +232,15 @@ def _refuse_float_labels(table: np.ndarray, name: str) -> None:
 
 def _dependence(x: np.ndarray, y: np.ndarray) -> str | None:
     """What to warn of where one of `x`, `y` looks like a function of the other."""
-    x, y = x[:_CHECKED_ROWS], y[:_CHECKED_ROWS]
-    if _repeats_determine(y, x) or _linearly_determined(x, y):
+    x, y = (_without_few_values(table[:_CHECKED_ROWS]) for table in (x, y))
+    if x.size and y.size and _linearly_determined(x, y):
         return "X looks like a function of Y: I(X;Y) may be infinite."
-    if _repeats_determine(x, y):
-        return "Y looks like a function of X: I(X;Y) may be infinite."
     return None
 
 
-def _repeats_determine(given: np.ndarray, other: np.ndarray) -> bool:
-    """Whether repeated rows of `given` always meet the same row of `other`."""
-    distinct = len(np.unique(given, axis=0))
-    repeats = len(given) - distinct
-    # A stray repeated sample says nothing.
-    if repeats < max(2, 0.01 * len(given)):
-        return False
-    pairs = np.unique(np.concatenate([given, other], 1), axis=0)
-    return len(pairs) == distinct
+def _without_few_values(table: np.ndarray) -> np.ndarray:
+    """The columns that are not discrete: values that repeat have an entropy, which bounds all that they can tell."""
+    return table[:, [_REPEATS * len(np.unique(column)) > len(column) for column in table.T]]
 
 
 def _linearly_determined(x: np.ndarray, y: np.ndarray) -> bool:

@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -16,9 +17,14 @@ _SHARES = (0.05, 0.2, 1.0)
 
 _WIDTHS = (64, 64)
 
-# How many classifiers there are; the labels' shares and what is linear come first.
+# How many classifiers come first that are linear, the labels' shares among them.
 LINEAR = 1 + len(_PENALTIES)
-_MEMBERS = LINEAR + len(_TREES) + len(_SHARES)
+
+# Features of which each distinct row meets so many samples for each label need no more than counts.
+_SAMPLES_PER_CELL = 20
+
+# With how many samples, in the shares of all labels, the counts of each cell begin.
+_PRIORS = (0.5, 5.0)
 
 # Where members tell nearly the same a mixture is slow to settle.
 _ROUNDS = 300
@@ -36,7 +42,8 @@ def probabilities(
     seed: int,
 ) -> Float32[np.ndarray, "members held classes"]:
     r"""$q_m(y \mid x)$ of samples held out, for every label, by classifiers of several kinds: the labels' shares,
-    logistic regressions, boosted trees and a small network, each held back more and less.
+    logistic regressions, boosted trees and a small network, each held back more and less. Where features have few
+    values, shares of the labels at each of them take the place of trees and network.
 
     **Arguments:**
 
@@ -53,17 +60,35 @@ def probabilities(
     shares = np.tile(shares, (len(held), 1))
     if features.shape[1] == 0:
         return shares[None].astype(np.float32)
-    found = np.stack([shares] * _MEMBERS).astype(np.float32)
+    cell = np.unique(features, axis=0, return_inverse=True)[1].reshape(-1)
+    few = cell.max() < len(features) / (_SAMPLES_PER_CELL * num_classes)
+    found = np.stack([shares] * (LINEAR + (len(_PRIORS) if few else len(_TREES) + len(_SHARES)))).astype(np.float32)
+    if few:
+        found[LINEAR:] = [_counted(cell[fitted], y, cell[held], shares[0], prior) for prior in _PRIORS]
     if len(present) > 1:
-        for member, of_present in enumerate(_classifiers(x, known, other, steps, min(batch_size, len(x)), seed), 1):
+        fits = [_linear(x, known, other)]
+        if not few:
+            fits.append(_flexible(x, known, other, steps, min(batch_size, len(x)), seed))
+        for member, of_present in enumerate(itertools.chain(*fits), 1):
             found[member] = 0
             found[member][:, present] = of_present
     return found
 
 
-def _classifiers(x, y, other, steps, batch_size, seed) -> Iterator:
+def _counted(cell, labels, other, shares, prior):
+    """The shares of labels in each cell, which begin with `prior` samples in the shares of all."""
+    counts = np.zeros((max(cell.max(), other.max()) + 1, len(shares)))
+    np.add.at(counts, (cell, labels), 1)
+    counts += prior * shares
+    return (counts / counts.sum(1, keepdims=True))[other]
+
+
+def _linear(x, y, other) -> Iterator:
     for penalty in _PENALTIES:
         yield LogisticRegression(C=penalty, max_iter=1_000).fit(x, y).predict_proba(other)
+
+
+def _flexible(x, y, other, steps, batch_size, seed) -> Iterator:
     trees = HistGradientBoostingClassifier(max_iter=_TREES[-1], early_stopping=False, random_state=seed)  # pyright: ignore[reportArgumentType]
     staged = trees.fit(x, y).staged_predict_proba(other)
     yield from (chances for count, chances in enumerate(staged, 1) if count in _TREES)

@@ -1,12 +1,14 @@
 import dataclasses
 import math
 import warnings
+from collections.abc import Mapping
 from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Float
 
 from ..data import SamplesWarning
+from ..information import BoundWarning
 from ..integral import Estimate
 
 
@@ -18,6 +20,8 @@ _UNLEARNT = 0.03
 # much for a standard error, an interval of 95 % holds what is missing where errors fall as slowly as N^(-1/4).
 _SLOW = 1 / (2**0.5 - 1)
 
+# A bound is broken by a value so many standard errors beyond it.
+_BROKEN = 3.0
 
 # Below this many samples networks learn next to nothing, and the error bars are as coarse.
 _FEW = 200
@@ -42,6 +46,9 @@ class Dependence:
     - `p_value`: of no dependence at all, by derangements; `None` where it has no such null.
     - `sides`: the estimates by either variable's prediction from the other, where there are two.
     - `unseen`: whether the samples are not Gaussian, by their kurtosis, and yet too few for a network to see how.
+    - `kinds`: what each variable was taken for, by its name: labels, ordered values that repeat, or continuous.
+    - `bounds`: between which the quantity lies, whatever the distribution: a mutual information is not below zero, nor
+        above the entropy of a discrete variable.
 
     **Raises:** `FloatingPointError` where the estimate is not finite.
 
@@ -56,6 +63,8 @@ class Dependence:
     p_value: float | None = None
     sides: tuple[float, ...] | None = None
     unseen: bool = False
+    kinds: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    bounds: tuple[float, float] = (-math.inf, math.inf)
 
     def __post_init__(self):
         if not math.isfinite(self.value) or not math.isfinite(self.stderr):
@@ -94,9 +103,18 @@ class Dependence:
     @property
     def converged(self) -> bool:
         """Whether what the extrapolation adds, with half of what the sides differ by, is no more than the error of
-        finite data, or a twentieth of the value, and nothing is known to be unseen."""
+        finite data, or a twentieth of the value, nothing is known to be unseen, and no bound is broken."""
         moves = math.hypot(self.fitted - self.halved, self._apart)
-        return not self.unseen and moves <= max(float(self.estimate.stderr), 0.05 * abs(self.value))
+        settled = moves <= max(float(self.estimate.stderr), 0.05 * abs(self.value))
+        return settled and not self.unseen and self.broken_bound is None
+
+    @property
+    def broken_bound(self) -> float | None:
+        """The bound that the value lies more than three standard errors beyond, if any."""
+        for bound, beyond in zip(self.bounds, (self.bounds[0] - self.value, self.value - self.bounds[1])):
+            if beyond > _BROKEN * self.stderr:
+                return bound
+        return None
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """The two-sided confidence interval at `level`, by the normal approximation.
@@ -125,7 +143,16 @@ def warn_few(num: int, name: str) -> None:
 
 def warn_unconverged(dependence: Dependence, name: str) -> None:
     """Warns where the estimate still moves with the number of samples, or would with more of them."""
-    if dependence.unseen:
+    bound = dependence.broken_bound
+    if bound is not None:
+        side = "below" if dependence.value < bound else "above"
+        warnings.warn(
+            f"{name} is {dependence}, {side} {bound:.3g} nats, which no distribution reaches. The fits have failed, or "
+            "rows are not independent samples.",
+            BoundWarning,
+            stacklevel=4,
+        )
+    elif dependence.unseen:
         warnings.warn(
             f"The samples are not those of a Gaussian copula, and too few for a network to see how: {name} is that of "
             "second moments, and so is its error bar. More samples, or fewer columns, would tell.",

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -8,13 +9,15 @@ import scipy.linalg
 from jaxtyping import Int, PRNGKeyArray
 
 from ..integral import Estimate, standard_error
-from ._cross_fitting import CrossFitting, departures
+from ._cross_fitting import CrossFitting, Departures, departures
 from ._dependence import Dependence, warn_few, warn_unconverged
 from ._gaussian import excess_kurtosis, gaussian_part
-from ._null import p_value
+from ._labels import classified
+from ._layout import Layout, layout
+from ._null import cauchy, p_value
 from ._resolution import check_neighbours
 from ._terms import Term
-from ._variables import Variables
+from ._variables import together, Variable, Variables
 
 
 # Of Gaussian copulas the kurtosis stays within two or three standard errors.
@@ -22,72 +25,102 @@ _NOT_GAUSSIAN = 5.0
 
 
 def estimate(
-    variables: Variables,
+    variables: Sequence[Variable],
     sides: Sequence[Sequence[Term]],
     order: Int[np.ndarray, " num"],
     *,
     name: str,
-    names: Sequence[str],
     noisy: Sequence[int],
     shuffled: Sequence[int],
     fitting: CrossFitting,
     key: PRNGKeyArray,
+    bounds: tuple[float, float] = (0.0, math.inf),
     stretch: int = 1,
 ) -> Dependence:
-    """A sum of terms, by second moments and what networks find beyond them.
+    """A sum of terms: of continuous parts by second moments and what networks find beyond them, of discrete parts by
+    classifiers.
 
     **Arguments:**
 
     - `variables`: the samples.
     - `sides`: the quantity; where it has several forms, all of them, whose mean is taken.
     - `order`: of the samples; folds are runs of it.
-    - `name`, `names`: of the quantity and of the variables, for errors and warnings.
+    - `name`: of the quantity, for errors and warnings.
     - `noisy`: the variables that must not be functions of all others, for the quantity to be finite.
     - `shuffled`: the variables whose derangements make the null; none, no null.
-    - `fitting`: of the networks.
+    - `fitting`: of networks and classifiers.
     - `key`: all randomness.
+    - `bounds`: between which the quantity lies, whatever the distribution.
     - `stretch`: how many samples next to each other the error bar takes for one.
 
     **Raises:** `ValueError` as [`entropax.dependence.gaussian_information`][], with a fold held out;
         `FloatingPointError` where a training diverges.
 
-    **Warns:** `SamplesWarning`, `ConvergenceWarning`, `ResolutionWarning`.
+    **Warns:** `SamplesWarning`, `ConvergenceWarning`, `ResolutionWarning`, `BoundWarning`.
     """
-    warn_few(len(variables.values), name)
-    gaussian = gaussian_part(variables, sides[0], names)
-    check_neighbours(variables, noisy, names, name)
+    warn_few(len(order), name)
     fit_key, null_key = jr.split(key)
+    apart = layout(variables)
+    parts = apart.parts
+    by_networks = [apart.network_terms(side) for side in sides]
+    gaussian = _mean([gaussian_part(parts, side, apart.names) for side in by_networks if side], len(order))
+    if any(by_networks):
+        continuous = [apart.continuous[i] for i in noisy if not variables[i].repeats]
+        check_neighbours(parts, [part for part in continuous if part is not None], apart.names, name)
     # A single column's normal scores are Gaussian: nothing departs.
-    departing = [[term for term in side if term.given or len(variables.columns(term.of)) > 1] for side in sides]
+    departing = [[term for term in side if term.given or len(parts.columns(term.of)) > 1] for side in by_networks]
     laws = [law for side in departing for law in side]
-    found = departures(variables, laws, order, fitting=fitting, key=fit_key)
+    none = np.zeros((len(laws), len(order)))
+    found = departures(parts, laws, order, fitting=fitting, key=fit_key) if laws else Departures(none, none, [])
+    labelled = [classified(apart.label_terms(side), order, fitting=fitting, key=fit_key) for side in sides]
     # A row for each side: what each law counts in it.
     weights = np.asarray(scipy.linalg.block_diag(*[[law.weight for law in side] for side in departing]))
-    extrapolated = weights @ (2 * found.whole - found.half)
-    counts = weights.mean(0)
-    whole, half = counts @ found.whole, counts @ found.half
-    value = gaussian + of_shares(extrapolated.mean(0))
+    extrapolated = weights @ (2 * found.whole - found.half) + [one.extrapolated for one in labelled]
+    whole, half, linear = (np.mean([getattr(one, size) for one in labelled], 0) for size in ("whole", "half", "linear"))
+    whole, half = weights.mean(0) @ found.whole + whole, weights.mean(0) @ found.half + half
+    value, linear = gaussian + of_shares(extrapolated.mean(0)), gaussian + of_shares(linear)
     if stretch > 1:
-        value, gaussian = (
-            dataclasses.replace(one, stderr_data=_of_stretches(one.residuals, stretch)) for one in (value, gaussian)
+        value, linear = (
+            dataclasses.replace(one, stderr_data=_of_stretches(one.residuals, stretch)) for one in (value, linear)
         )
     # What a single sample has is by the better fit; the extrapolation is of the mean.
     pointwise = np.asarray(gaussian.pointwise) + whole
     pointwise += float(value.value) - pointwise.mean()
     value = dataclasses.replace(value, pointwise=jnp.asarray(pointwise, jnp.float32))
     by_side = float(gaussian.value) + extrapolated.mean(1)
+    p_values = labelled[0].p_values if shuffled else []
+    if shuffled and found.folds:
+        p_values = [*p_values, p_value(found.folds, [parts.columns(apart.parts_of([i])) for i in shuffled], null_key)]
+    names = dict.fromkeys(variable.name for variable in variables)
     dependence = Dependence(
         value,
-        gaussian,
+        linear,
         float(gaussian.value) + float(whole.mean()),
         float(gaussian.value) + float(half.mean()),
-        p_value(found.folds, variables, shuffled, null_key) if shuffled else None,
+        cauchy(np.asarray(p_values)) if p_values else None,
         tuple(by_side.tolist()) if len(sides) > 1 else None,
         # All folds choose alike.
-        not any(found.folds[0].networks) and abs(excess_kurtosis(variables)) > _NOT_GAUSSIAN,
+        bool(found.folds) and not any(found.folds[0].networks) and _is_not_gaussian(apart),
+        {named: together([one.kind for one in variables if one.name == named]) for named in names},
+        bounds,
     )
     warn_unconverged(dependence, name)
     return dependence
+
+
+def _mean(several: Sequence[Estimate], num: int) -> Estimate:
+    """Of the second moments of all sides; there may be none."""
+    if not several:
+        return of_shares(np.zeros(num))
+    total = several[0]
+    for one in several[1:]:
+        total = total + one
+    return (1 / len(several)) * total
+
+
+def _is_not_gaussian(apart: Layout) -> bool:
+    scores = np.concatenate([variable.scores for variable in apart.variables], 1)
+    return abs(excess_kurtosis(Variables(scores, (scores.shape[1],)))) > _NOT_GAUSSIAN
 
 
 def of_shares(pointwise: np.ndarray) -> Estimate:

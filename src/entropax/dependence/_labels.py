@@ -1,88 +1,97 @@
-import dataclasses
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Float32, Int, PRNGKeyArray
-from sklearn.exceptions import ConvergenceWarning
+from jaxtyping import Float32, Float64, Int, PRNGKeyArray
 from threadpoolctl import threadpool_limits
 
 from ._classifiers import LINEAR, pooled, probabilities, weigh
 from ._cross_fitting import CrossFitting, in_threads, num_steps
-from ._dependence import Dependence, warn_few, warn_unconverged
-from ._estimate import of_shares
 from ._null import combined, derangement, DERANGEMENTS
-from ._variables import Variables
+
+
+class LabelTerm(NamedTuple):
+    r"""A share of a quantity, $w\,\mathbb E\log q(d \mid b) = -w\,H(D \mid B)$, by classifiers of the labels $D$.
+
+    **Arguments:**
+
+    - `weight`: $w$.
+    - `labels`: $D$, from 0 on.
+    - `features`: $B$ as classifiers see it; there may be no columns.
+    """
+
+    weight: float
+    labels: Int[np.ndarray, " num"]
+    features: Float64[np.ndarray, "num features"]
+
+
+class Classified(NamedTuple):
+    r"""The sum of label terms, sample by sample.
+
+    **Arguments:**
+
+    - `extrapolated`: $2\log q - \log q_{1/2}$, where $q_{1/2}$ was fitted to half as many samples: the errors of fits
+        fall as one over their number.
+    - `whole`, `half`: by the classifiers of all other folds, and by those of half as many samples.
+    - `linear`: by logistic regression alone.
+    - `p_values`: of the null in which the labels of a term that counts positively do not depend on its features.
+    """
+
+    extrapolated: Float64[np.ndarray, " num"]
+    whole: Float64[np.ndarray, " num"]
+    half: Float64[np.ndarray, " num"]
+    linear: Float64[np.ndarray, " num"]
+    p_values: list[float]
 
 
 class _Chances(NamedTuple):
-    """What classifiers make of labels: of every label by all other folds, and by half of them."""
+    """The probabilities that classifiers predict: of every label, by all other folds and by half of them."""
 
     whole: Float32[np.ndarray, "members num classes"]
     half: Float32[np.ndarray, "members num classes"]
 
 
-def label_information(
-    variables: Variables,
-    labels: Int[np.ndarray, " num"],
+def classified(
+    terms: Sequence[LabelTerm],
     order: Int[np.ndarray, " num"],
     *,
-    name: str,
     fitting: CrossFitting,
     key: PRNGKeyArray,
-) -> Dependence:
-    r"""Mutual information with labels, by how much better they are told with $X$ than without,
-
-    $$I(X;Y \mid C) = \mathbb E\log\frac{q(y \mid x, c)}{q(y \mid c)}.$$
-
-    It is what is left of the identity of I-MMSE where noise is added to labels: the best denoiser of a label is a
-    classifier, and the integral over all noise levels of its error is the cross-entropy. Unlike noise in $X$ it is
-    never above $H(Y)$.
+) -> Classified:
+    r"""Cross-fits the classifiers of all terms. With $I(X;Y \mid C) = \mathbb E\log q(y \mid x, c) -
+    \mathbb E\log q(y \mid c)$, each term is what is left of the identity of I-MMSE where noise is added to labels: the
+    best denoiser of a label is a classifier, and the integral over all noise levels of its error is the cross-entropy.
+    Unlike noise in $X$ it is never above $H(Y)$.
 
     **Arguments:**
 
-    - `variables`: X, and C where there is one, as normal scores or indicators.
-    - `labels`: from 0 on.
+    - `terms`: the sum.
     - `order`: of the samples; folds are runs of it.
-    - `name`: of the quantity, for warnings.
-    - `fitting`, `key`: as of all dependence.
-
-    **Returns:** as [`entropax.dependence.mutual_information`][].
+    - `fitting`: how classifiers are fitted.
+    - `key`: all randomness.
 
     ??? cite "Source"
         Barber and Agakov, The IM algorithm (2003); van der Laan, Polley and Hubbard, Super learner (2007), for the
         mixture of classifiers.
     """
-    warn_few(len(labels), name)
     fit_key, null_key = jr.split(key)
     folds = fitting.held_out(order)
-    known = variables.columns(range(1, len(variables.dims)))
-    informed = _chances(variables.values, labels, folds, fitting, fit_key)
-    ignorant = _chances(variables.values[:, known], labels, folds, fitting, fit_key)
-    rows = np.arange(len(labels))
-    # The logarithm of the chance of each sample's label, by either size of fit.
-    shares = [[pooled(chances[:, rows, labels], folds) for chances in both] for both in (informed, ignorant)]
-    # The errors of fits fall as one over the number of samples; no label has an entropy below zero.
-    with_x, without_x = (2 * whole - half for whole, half in shares)
-    value = min(0.0, with_x.mean()) - min(0.0, without_x.mean())
-    (whole, half), (whole_without, half_without) = shares
-    pointwise = whole - whole_without
-    pointwise += value - pointwise.mean()
-    as_float = lambda number: jnp.asarray(number, jnp.float32)
-    found = of_shares(with_x - without_x)
-    linear, linear_without = (pooled(both.whole[:LINEAR, rows, labels], folds) for both in (informed, ignorant))
-    dependence = Dependence(
-        dataclasses.replace(found, value=as_float(value), pointwise=as_float(pointwise)),
-        of_shares(linear - linear_without),
-        float((whole - whole_without).mean()),
-        float((half - half_without).mean()),
-        None if known.size else _p_value(informed.whole, labels, folds, null_key),
-    )
-    warn_unconverged(dependence, name)
-    return dependence
+    rows = np.arange(len(order))
+    sums, p_values = np.zeros((4, len(order))), []
+    for term, own_key in zip(terms, jr.split(null_key, len(terms))):
+        chances = _chances(term.features, term.labels, folds, fitting, fit_key)
+        own = [members[:, rows, term.labels] for members in chances]
+        whole, half = (pooled(members, folds) for members in own)
+        extrapolated = 2 * whole - half
+        # No label has an entropy below zero.
+        extrapolated += min(0.0, extrapolated.mean()) - extrapolated.mean()
+        sums += term.weight * np.stack([extrapolated, whole, half, pooled(own[0][:LINEAR], folds)])
+        if term.weight > 0 and term.features.shape[1]:
+            p_values.append(_p_value(chances.whole, term.labels, folds, own_key))
+    extrapolated, whole, half, linear = sums
+    return Classified(extrapolated, whole, half, linear, p_values)
 
 
 def _chances(features, labels, folds, fitting, key) -> _Chances:
@@ -103,8 +112,9 @@ def _chances(features, labels, folds, fitting, key) -> _Chances:
             )
 
     with threadpool_limits(1, "blas"), warnings.catch_warnings():
-        # A regression that is stopped is a classifier too, and is weighed by what it is worth.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        # A regression that is stopped is a classifier too, and is weighed by what it is worth. None of the warnings of
+        # scikit-learn is about what a user has done.
+        warnings.filterwarnings("ignore", module="sklearn")
         every = in_threads(fit, jobs)
     found = [np.zeros((len(every[0]), num, num_classes), np.float32) for _ in range(2)]
     for index, of_fold in enumerate(every):
@@ -118,7 +128,7 @@ def _p_value(
     folds: Sequence[Int[np.ndarray, "..."]],
     key: PRNGKeyArray,
 ) -> float:
-    """Of independence: how well the labels of each fold are told, and how well their derangements are."""
+    """Of independence: how probable the labels of each fold are, beside derangements of them."""
     rng = np.random.default_rng(np.asarray(jr.key_data(key)))
     totals = np.zeros((len(folds), 1 + DERANGEMENTS))
     own = chances[:, np.arange(len(labels)), labels]

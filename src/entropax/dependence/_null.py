@@ -4,12 +4,11 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ._coordinates import Tables
 from ._cross_fitting import Fold
 from ._training import improvements
-from ._variables import Variables
 
 
 DERANGEMENTS = 99
@@ -18,26 +17,24 @@ DERANGEMENTS = 99
 _REPETITIONS = 2
 
 
-def p_value(folds: Sequence[Fold], variables: Variables, shuffled: Sequence[int], key: PRNGKeyArray) -> float:
+def p_value(folds: Sequence[Fold], shuffled: Sequence[Int[np.ndarray, "..."]], key: PRNGKeyArray) -> float:
     r"""Of no dependence at all, by the mean of $\log\hat p(a \mid b)$ of the first term over the samples of each fold,
     and over their derangements, in which no sample meets its own partner; folds are combined by [`combined`][].
 
     **Arguments:**
 
     - `folds`: the samples held out, and the networks.
-    - `variables`: where the columns of each are.
-    - `shuffled`: the variables to derange, each on its own.
+    - `shuffled`: the columns of each variable to derange, on its own.
     - `key`: of derangements and noise.
     """
     noise_key, key = jr.split(key)
     rng = np.random.default_rng(np.asarray(jr.key_data(key)))
-    columns = [variables.columns((i,)) for i in shuffled]
     totals = np.zeros((len(folds), 1 + DERANGEMENTS))
     for fold, own in zip(folds, totals):
         held = np.asarray(fold.split.values)[fold.rows]
         draws = np.stack([held] * len(own))
         for draw in draws[1:]:
-            for of in columns:
+            for of in shuffled:
                 draw[:, of] = held[derangement(rng, len(held))][:, of]
         own += np.asarray(_gaussian_log_density(fold.split.tables, jnp.asarray(draws)))
         if (network := fold.networks[0]) is not None:
@@ -69,7 +66,12 @@ def combined(totals: Float[np.ndarray, "folds draws"]) -> float:
     """
     values = (1 + (totals[:, 1:] >= totals[:, :1]).sum(1)) / totals.shape[1]
     # Not one: a tangent without bound would outweigh all others.
-    values = np.minimum(values, 1 - 1 / totals.shape[1])
+    return cauchy(np.minimum(values, 1 - 1 / totals.shape[1]))
+
+
+def cauchy(values: Float[np.ndarray, " several"]) -> float:
+    r"""$\tfrac12 - \tfrac1\pi\arctan\bigl(\tfrac1K\sum_j\tan(\pi(\tfrac12 - p_j))\bigr)$ of p-values that may depend on
+    each other."""
     together = 0.5 - np.arctan(np.tan(np.pi * (0.5 - values)).mean()) / np.pi
     # It lies between them, to the last digit too.
     return float(np.clip(together, values.min(), values.max()))

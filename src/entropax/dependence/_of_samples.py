@@ -1,97 +1,108 @@
 import warnings
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import jax.random as jr
 import numpy as np
-from jaxtyping import ArrayLike, Float64, Int, Int32, PRNGKeyArray, Real, Shaped
+from jaxtyping import ArrayLike, Int, PRNGKeyArray, Real, Shaped
 
-from ..data import check_samples, Kind, rank_gaussianise, SamplesWarning
+from ..data import check_samples, Kind, Samples, SamplesWarning
+from ._independence import check_independence
 from ._repeats import copies_of
-from ._variables import Variables
+from ._variables import of_labels, of_numbers, Variable
 
 
 # The warning about copies needs more than this share of all rows.
 _COPIES = 0.01
 
 
-class Ordered(NamedTuple):
-    """Variables, the order of their samples that folds are runs of, and the labels of another variable."""
-
-    variables: Variables
-    order: Int[np.ndarray, " num"]
-    labels: Int32[np.ndarray, " num"] | None = None
-
-
 def of_pair(
     x: Shaped[ArrayLike, "..."],
     y: Shaped[ArrayLike, "..."],
     given: Shaped[ArrayLike, "..."] | None,
-    *,
-    y_kind: Kind,
-    given_kind: Kind,
+    kinds: tuple[Kind, Kind, Kind],
     key: PRNGKeyArray,
-) -> Ordered:
-    """X, Y and perhaps what is given, numbers as normal scores, labels of the latter as indicators; where Y has labels,
-    these beside the others.
+) -> tuple[list[Variable], Int[np.ndarray, " num"]]:
+    """X, Y and perhaps what is given, by their kinds, and the order of their samples that folds are runs of.
 
-    **Raises:** and **Warns:** as [`entropax.data.check_samples`][], and of copies.
+    **Raises:** `ValueError` as [`entropax.data.check_samples`][].
+
+    **Warns:** `SamplesWarning` if rows are copies of each other, or look like neighbours of a series.
     """
-    samples = check_samples(x, y, given, y_kind=y_kind, c_kind=given_kind, names=("x", "y", "given"))
-    x_key, order_key, y_key, c_key = jr.split(key, 4)
-    raw = [values.reshape(len(values), -1) for values in (samples.x, samples.y, samples.c) if values is not None]
-    parts, ranked = [normal_scores(samples.x, x_key)], [True]
-    if samples.y is not None and samples.y_classes is None:
-        parts.append(normal_scores(samples.y, y_key))
-        ranked.append(True)
-    if samples.c is not None:
-        classes = samples.num_c_classes
-        parts.append(normal_scores(samples.c, c_key) if classes is None else indicators(samples.c, classes))
-        ranked.append(classes is None)
-    labels = None if samples.y_classes is None else samples.y
-    order = independent_order(np.concatenate(raw, 1), order_key, labels)
-    return Ordered(side_by_side(parts, ranked), order, labels)
+    names = ("x", "y", "given")
+    samples = check_samples(x, y, given, x_kind=kinds[0], y_kind=kinds[1], c_kind=kinds[2], names=names)
+    x_key, order_key, *other_keys = jr.split(key, 4)
+    tables, classes = (samples.x, samples.y, samples.c), (samples.x_classes, samples.y_classes, samples.c_classes)
+    each = zip(names, tables, classes, (x_key, *other_keys))
+    parts = [(name, Samples(x, x_classes=of_x), own) for name, x, of_x, own in each if x is not None]
+    found = [variable_of(*part) for part in parts]
+    raw = [part.x.reshape(len(part), -1) for _, part, _ in parts]
+    check_independence(dict(zip(names, raw[:2])))
+    return found, independent_order(np.concatenate(raw, 1), order_key, _strata(found))
 
 
-def of_tables(key: PRNGKeyArray, **tables: Shaped[ArrayLike, "..."]) -> Ordered:
-    """Variables that are all of numbers, by their names.
+def of_tables(
+    tables: Mapping[str, tuple[Shaped[ArrayLike, "..."], Kind]], key: PRNGKeyArray
+) -> tuple[list[Variable], Int[np.ndarray, " num"]]:
+    """Several variables, and the order of their samples that folds are runs of.
+
+    **Arguments:**
+
+    - `tables`: the samples and the kind of each variable, by its name.
+    - `key`: all randomness.
 
     **Raises:** and **Warns:** as [`of_pair`][].
     """
-    order_key, *keys = jr.split(key, 1 + len(tables))
-    checked = numbers(**tables)
-    parts = [normal_scores(table, own_key) for table, own_key in zip(checked, keys)]
-    return Ordered(side_by_side(parts, [True] * len(parts)), independent_order(np.concatenate(checked, 1), order_key))
+    order_key, key = jr.split(key)
+    checked = checked_tables(tables)
+    found = [variable_of(name, one, own) for (name, one), own in zip(checked.items(), jr.split(key, len(checked)))]
+    raw = {name: one.x.reshape(len(one), -1) for name, one in checked.items()}
+    check_independence(raw)
+    return found, independent_order(np.concatenate(list(raw.values()), 1), order_key, _strata(found))
 
 
-def numbers(**tables: Shaped[ArrayLike, "..."]) -> list[Float64[np.ndarray, "num _"]]:
-    """Tables of numbers, with as many rows each.
+def of_columns(
+    x: Shaped[ArrayLike, "num dim"], kind: Kind, key: PRNGKeyArray
+) -> tuple[list[Variable], Int[np.ndarray, " num"]]:
+    """The columns of one table as variables of its name, and the order of their samples that folds are runs of.
+
+    **Raises:** and **Warns:** as [`of_pair`][].
+    """
+    order_key, key = jr.split(key)
+    # One after the other, so that each column of labels is a variable of its own.
+    checked = [checked_tables({"x": (column, kind)})["x"] for column in np.asarray(x).T]
+    found = [variable_of("x", one, own_key) for one, own_key in zip(checked, jr.split(key, len(checked)))]
+    raw = np.stack([one.x.reshape(-1) for one in checked], 1)
+    check_independence({f"x[:, {index}]": column[:, None] for index, column in enumerate(raw.T)})
+    return found, independent_order(raw, order_key, _strata(found))
+
+
+def checked_tables(tables: Mapping[str, tuple[Shaped[ArrayLike, "..."], Kind]]) -> dict[str, Samples]:
+    """Tables with as many rows each.
 
     **Raises:** `ValueError` as [`entropax.data.check_samples`][], by their names.
     """
-    checked = [check_samples(table, names=(name, "", "")).x for name, table in tables.items()]
-    for name, table in zip(tables, checked):
-        if len(table) != len(checked[0]):
-            first = next(iter(tables))
-            raise ValueError(f"`{name}` must have as many rows as `{first}`, {len(checked[0])}; got {len(table)}.")
+    checked = {name: check_samples(table, x_kind=kind, names=(name, "", "")) for name, (table, kind) in tables.items()}
+    (first, wanted), *others = ((name, len(one)) for name, one in checked.items())
+    for name, found in others:
+        if found != wanted:
+            raise ValueError(f"`{name}` must have as many rows as `{first}`, {wanted}; got {found}.")
     return checked
 
 
-def side_by_side(parts: Sequence[Float64[np.ndarray, "num _"]], ranked: Sequence[bool] = ()) -> Variables:
-    """Variables of the same samples, and whether each holds normal scores of its own."""
-    return Variables(np.concatenate(parts, 1), tuple(part.shape[1] for part in parts), tuple(ranked))
+def variable_of(name: str, samples: Samples, key: PRNGKeyArray) -> Variable:
+    """The variable that `x` of checked samples is."""
+    if samples.x_classes is None:
+        return of_numbers(samples.x, key, name)
+    return of_labels(samples.x, len(samples.x_classes), name)
 
 
-def normal_scores(columns: Real[np.ndarray, "num dim"], key: PRNGKeyArray) -> Float64[np.ndarray, "num dim"]:
-    """Each column as its normal scores, with unit variance, ties in random order: what scale, tails and any other
-    increasing map leave as they are, and the order of equals tells nothing."""
-    scores = np.asarray(rank_gaussianise(columns, key), np.float64)
-    return scores / scores.std(0)
-
-
-def indicators(labels: Int32[np.ndarray, " num"], num_classes: int) -> Float64[np.ndarray, "num others"]:
-    """Labels as indicators of all of them but the first, which the others tell."""
-    return (labels[:, None] == np.arange(1, num_classes)).astype(np.float64)
+def _strata(variables: Sequence[Variable]) -> Int[np.ndarray, " num"] | None:
+    """The labels that folds are stratified by: those of the last variable that is nothing else. (By more than one
+    variable they would hold what these tell of each other, which the null must not.)"""
+    for variable in reversed(variables):
+        if variable.is_discrete and len(variable.discrete) == 1:
+            return variable.discrete[0].labels
+    return None
 
 
 def independent_order(

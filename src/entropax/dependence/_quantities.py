@@ -1,15 +1,15 @@
+import math
+
 import jax.random as jr
 import numpy as np
-from jaxtyping import ArrayLike, PRNGKeyArray, Real, Shaped
+from jaxtyping import ArrayLike, PRNGKeyArray, Shaped
 
 from ..data import Kind
 from . import _terms as terms
 from ._cross_fitting import CrossFitting
 from ._dependence import Dependence
 from ._estimate import estimate
-from ._labels import label_information
-from ._of_samples import of_pair, of_tables
-from ._variables import Variables
+from ._of_samples import of_columns, of_pair, of_tables
 
 
 def mutual_information(
@@ -17,6 +17,7 @@ def mutual_information(
     y: Shaped[ArrayLike, "..."],
     given: Shaped[ArrayLike, "..."] | None = None,
     *,
+    x_kind: Kind = "continuous",
     y_kind: Kind = "auto",
     given_kind: Kind = "auto",
     fitting: CrossFitting = CrossFitting(),
@@ -30,15 +31,17 @@ def mutual_information(
 
     Numbers become normal scores, of which second moments tell $I_{\mathcal N}$, in closed form and without bias; one
     network learns what every conditional law has beyond its Gaussian, and is measured on samples that it has not seen.
-    Of labels $Y$ it is $\mathbb E\log q(y \mid x, c)/q(y \mid c)$ with a cross-fitted mixture of classifiers for $q$,
-    which is never above $H(Y)$.
+    Of labels $Y$, and of numbers that take few values, it is $\mathbb E\log q(y \mid x, c)/q(y \mid c)$ with a
+    cross-fitted mixture of classifiers for $q$, which is never above $H(Y)$. Numbers some of which repeat, as the zeros
+    of zero-inflated data, are taken apart in the value that repeats, which classifiers predict, and the rest.
 
     **Arguments:**
 
-    - `x`: numbers, shape `(num,)` or `(num, dim_x)`. Ties, as of whole numbers, are ordered at
-        random.
-    - `y`, `given`: the same, or labels: integers or text. Conditions are labels by their dtype.
-    - `y_kind`, `given_kind`: `"discrete"` or `"continuous"` overrules the dtype.
+    - `x`: numbers, shape `(num,)` or `(num, dim_x)`.
+    - `y`, `given`: the same, or labels: integers, booleans or text.
+    - `x_kind`, `y_kind`, `given_kind`: `"continuous"` for numbers, whose order counts, `"discrete"` for labels, which
+        have none, `"auto"` for what the dtype says. By default `x` holds numbers, and `y` and `given` go by their
+        dtype. `kinds` of the result says what each was taken for.
     - `fitting`: how networks are fitted.
     - `key`: all randomness.
 
@@ -56,15 +59,21 @@ def mutual_information(
         Double/debiased machine learning (2018), for cross-fitting; Barber and Agakov, The IM algorithm (2003), for
         labels.
     """
-    sides = [terms.mutual_information_terms(0, 1, () if given is None else (2,))]
-    return _mutual_information(x, y, given, y_kind, given_kind, sides, fitting, key)
+    sample_key, key = jr.split(key)
+    variables, order = of_pair(x, y, given, (x_kind, y_kind, given_kind), sample_key)
+    of_x, of_y = (variable.difficulty for variable in variables[:2])
+    # What is easier to predict is predicted.
+    own, other = (1, 0) if of_y < of_x or of_y == 0 else (0, 1)
+    return _of_pair(variables, order, [(own, other)], fitting, key)
 
 
 def two_sided_mutual_information(
     x: Shaped[ArrayLike, "..."],
-    y: Real[ArrayLike, "..."],
+    y: Shaped[ArrayLike, "..."],
     given: Shaped[ArrayLike, "..."] | None = None,
     *,
+    x_kind: Kind = "continuous",
+    y_kind: Kind = "continuous",
     given_kind: Kind = "auto",
     fitting: CrossFitting = CrossFitting(),
     key: PRNGKeyArray,
@@ -73,78 +82,86 @@ def two_sided_mutual_information(
     J(Y \mid X, C) - J(Y \mid C)\bigr]$ beyond $I_{\mathcal N}$: one network learns both, and how far they are apart
     is part of the error bar.
 
-    **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.mutual_information`][], of numbers
-    in `y`; `sides` has the estimates by X given Y, and by Y given X.
+    **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.mutual_information`][], but for `y`,
+    which by default holds numbers; `sides` has the estimates by X given Y, and by Y given X.
     """
-    conditions = () if given is None else (2,)
-    sides = [terms.mutual_information_terms(0, 1, conditions), terms.mutual_information_terms(1, 0, conditions)]
-    return _mutual_information(x, y, given, "continuous", given_kind, sides, fitting, key)
-
-
-def _mutual_information(x, y, given, y_kind, given_kind, sides, fitting, key):
     sample_key, key = jr.split(key)
-    variables, order, labels = of_pair(x, y, given, y_kind=y_kind, given_kind=given_kind, key=sample_key)
-    conditioned = given is not None
-    name = "I(X;Y|C)" if conditioned else "I(X;Y)"
-    if labels is not None:
-        return label_information(variables, labels, order, name=name, fitting=fitting, key=key)
+    variables, order = of_pair(x, y, given, (x_kind, y_kind, given_kind), sample_key)
+    return _of_pair(variables, order, [(0, 1), (1, 0)], fitting, key)
+
+
+def _of_pair(variables, order, sides, fitting, key):
+    """Mutual information of the first two variables, given the third if there is one."""
+    conditions = tuple(range(2, len(variables)))
     return estimate(
         variables,
-        sides,
+        [terms.mutual_information_terms(own, other, conditions) for own, other in sides],
         order,
-        name=name,
-        names=("x", "y", "given") if conditioned else ("x", "y"),
+        name="I(X;Y|C)" if conditions else "I(X;Y)",
         noisy=(0, 1),
-        shuffled=() if conditioned else (1,),
+        shuffled=() if conditions else (1,),
         fitting=fitting,
         key=key,
+        bounds=(0.0, min(variable.entropy for variable in variables[:2])),
     )
 
 
 def total_correlation(
-    x: Shaped[ArrayLike, "num dim"], *, fitting: CrossFitting = CrossFitting(), key: PRNGKeyArray
+    x: Shaped[ArrayLike, "num dim"],
+    *,
+    kind: Kind = "continuous",
+    fitting: CrossFitting = CrossFitting(),
+    key: PRNGKeyArray,
 ) -> Dependence:
     r"""Total correlation of the columns of `x`, $\mathrm{TC} = \sum_i H(X_i) - H(X_1, \dots, X_m) =
     \mathrm{KL}\bigl(p \,\Vert\, \prod_i p_i\bigr)$.
 
-    **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.mutual_information`][]; the p-value
-    is of columns that are all independent.
+    **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.mutual_information`][]; `kind` is
+    that of every column, and the p-value is of columns that are all independent.
 
     ??? cite "Source"
         Watanabe, Information theoretical analysis of multivariate correlation (1960).
     """
-    return _of_columns(x, terms.total_correlation_terms, "TC(X)", fitting, key, has_null=True)
+    return _of_columns(x, terms.total_correlation_terms, "TC(X)", kind, fitting, key, has_null=True)
 
 
 def dual_total_correlation(
-    x: Shaped[ArrayLike, "num dim"], *, fitting: CrossFitting = CrossFitting(), key: PRNGKeyArray
+    x: Shaped[ArrayLike, "num dim"],
+    *,
+    kind: Kind = "continuous",
+    fitting: CrossFitting = CrossFitting(),
+    key: PRNGKeyArray,
 ) -> Dependence:
     r"""Dual total correlation of the columns of `x`, $\mathrm{DTC} = H(X_1, \dots, X_m) - \sum_i H(X_i \mid X_{-i})$:
     what they share.
 
-    **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.mutual_information`][], without a
+    **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.total_correlation`][], without a
     p-value.
 
     ??? cite "Source"
         Han, Nonnegative entropy measures of multivariate symmetric correlations (1978).
     """
-    return _of_columns(x, terms.dual_total_correlation_terms, "DTC(X)", fitting, key)
+    return _of_columns(x, terms.dual_total_correlation_terms, "DTC(X)", kind, fitting, key)
 
 
 def o_information(
-    x: Shaped[ArrayLike, "num dim"], *, fitting: CrossFitting = CrossFitting(), key: PRNGKeyArray
+    x: Shaped[ArrayLike, "num dim"],
+    *,
+    kind: Kind = "continuous",
+    fitting: CrossFitting = CrossFitting(),
+    key: PRNGKeyArray,
 ) -> Dependence:
     r"""O-information of the columns of `x`, $\Omega = \mathrm{TC} - \mathrm{DTC}$: above zero where redundancy
     prevails, below zero where synergy does.
 
-    **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.mutual_information`][], without a
+    **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.total_correlation`][], without a
     p-value.
 
     ??? cite "Source"
         Rosas et al., Quantifying high-order interdependencies via multivariate extensions of the mutual information
         (2019).
     """
-    return _of_columns(x, terms.o_information_terms, "Ω(X)", fitting, key)
+    return _of_columns(x, terms.o_information_terms, "Ω(X)", kind, fitting, key, least=-math.inf)
 
 
 def interaction_information(
@@ -152,48 +169,51 @@ def interaction_information(
     y: Shaped[ArrayLike, "..."],
     z: Shaped[ArrayLike, "..."],
     *,
+    x_kind: Kind = "continuous",
+    y_kind: Kind = "continuous",
+    z_kind: Kind = "continuous",
     fitting: CrossFitting = CrossFitting(),
     key: PRNGKeyArray,
 ) -> Dependence:
     r"""Interaction information of three variables, $I(X;Y \mid Z) - I(X;Y)$: above zero where synergy prevails.
 
-    **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.mutual_information`][], for numbers
-    and without a p-value.
+    **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.mutual_information`][], without a
+    p-value; all three hold numbers by default.
 
     ??? cite "Source"
         McGill, Multivariate information transmission (1954), in the sign of Cover and Thomas.
     """
     sample_key, key = jr.split(key)
-    variables, order, _ = of_tables(sample_key, x=x, y=y, z=z)
+    variables, order = of_tables({"x": (x, x_kind), "y": (y, y_kind), "z": (z, z_kind)}, sample_key)
     return estimate(
         variables,
         [terms.interaction_information_terms()],
         order,
         name="I(X;Y;Z)",
-        names=("x", "y", "z"),
         noisy=range(3),
         shuffled=(),
         fitting=fitting,
         key=key,
+        bounds=(-math.inf, math.inf),
     )
 
 
-def _of_columns(x, terms_of, name, fitting, key, *, has_null=False):
+def _of_columns(x, terms_of, name, kind, fitting, key, *, has_null=False, least=0.0):
     """A quantity of the columns of one table, each a variable; a null is of all of them independent."""
     sample_key, key = jr.split(key)
     x = np.asarray(x)
     if x.ndim != 2 or x.shape[1] < 2:
         raise ValueError(f"`x` must have shape (num, dim) with two columns or more; got {x.shape}.")
-    variables, order, _ = of_tables(sample_key, x=x)
+    variables, order = of_columns(x, kind, sample_key)
     num = x.shape[1]
     return estimate(
-        Variables(variables.values, (1,) * num, (True,) * num),
+        variables,
         [terms_of(num)],
         order,
         name=name,
-        names=("x",),
         noisy=range(num),
         shuffled=range(1, num) if has_null else (),
         fitting=fitting,
         key=key,
+        bounds=(least, math.inf),
     )

@@ -21,7 +21,7 @@ class ResolutionWarning(UserWarning):
     """One variable looks like a function of another, so that information may have no bound."""
 
 
-def check_neighbours(variables: Variables, noisy: Sequence[int], names: Sequence[str], name: str) -> None:
+def check_neighbours(variables: Variables, noisy: Sequence[int], names: list[str], name: str) -> None:
     """Looks at what second moments leave of a variable where neighbours in all others meet: if nearly the same, it is a
     function of them, or has less noise than so many samples can show.
 
@@ -29,7 +29,7 @@ def check_neighbours(variables: Variables, noisy: Sequence[int], names: Sequence
 
     - `variables`: the samples, as normal scores.
     - `noisy`: the variables to look at.
-    - `names`: of the variables; one for all where they are columns of one table.
+    - `names`: of the variable that each of them belongs to.
     - `name`: of the quantity.
 
     **Warns:** `ResolutionWarning`, of the first variable that is one.
@@ -49,12 +49,12 @@ def check_neighbours(variables: Variables, noisy: Sequence[int], names: Sequence
         # Of a column with few values most differences are none.
         found = np.flatnonzero((near < _SHARE * apart) & (near > 0))
         if found.size:
-            tables = len(names) == len(variables.dims)
-            which = f"{(found if tables else columns[found]).tolist()} of `{names[own if tables else 0]}`"
-            others = "the other variable" if len(variables.dims) == 2 else "all others"
+            which = found if names.count(names[own]) == 1 else columns[found]
+            others = "the other variable" if len(set(names)) == 2 else "all others"
             warnings.warn(
-                f"Columns {which} look like functions of {others}: {name} may have no bound, and "
-                f"{len(values)} samples cannot show more than some nats of it. Read the estimate as a lower bound.",
+                f"Columns {which.tolist()} of `{names[own]}` look like functions of {others}: {name} may have no "
+                f"bound, and {len(values)} samples cannot show more than some nats of it. Read the estimate as a lower "
+                "bound.",
                 ResolutionWarning,
                 stacklevel=4,
             )

@@ -2,14 +2,15 @@ import warnings
 
 import jax.random as jr
 import numpy as np
-from jaxtyping import ArrayLike, PRNGKeyArray, Real
+from jaxtyping import ArrayLike, PRNGKeyArray, Shaped
 
-from ..data import SamplesWarning
+from ..data import Kind, SamplesWarning
 from ._cross_fitting import CrossFitting
 from ._dependence import Dependence
 from ._estimate import estimate
-from ._of_samples import normal_scores, numbers, side_by_side
+from ._of_samples import checked_tables, variable_of
 from ._terms import mutual_information_terms
+from ._variables import side_by_side
 
 
 # A stationary series of so many samples does not move by half its spread from one half to the other.
@@ -17,10 +18,12 @@ _DRIFT = 0.5
 
 
 def transfer_entropy(
-    source: Real[ArrayLike, "..."],
-    target: Real[ArrayLike, "..."],
+    source: Shaped[ArrayLike, "..."],
+    target: Shaped[ArrayLike, "..."],
     *,
     lags: int = 1,
+    source_kind: Kind = "continuous",
+    target_kind: Kind = "continuous",
     fitting: CrossFitting = CrossFitting(),
     key: PRNGKeyArray,
 ) -> Dependence:
@@ -34,8 +37,9 @@ def transfer_entropy(
 
     **Arguments:**
 
-    - `source`, `target`: numbers, shape `(num,)` or `(num, dim)`, in the order of time.
+    - `source`, `target`: shape `(num,)` or `(num, dim)`, in the order of time.
     - `lags`: $k$.
+    - `source_kind`, `target_kind`: as of [`entropax.dependence.mutual_information`][]; both hold numbers by default.
     - `fitting`: how networks are fitted.
     - `key`: all randomness.
 
@@ -48,27 +52,31 @@ def transfer_entropy(
         Schreiber, Measuring information transfer (2000).
     """
     sample_key, key = jr.split(key)
-    source, target = numbers(source=source, target=target)
-    if not 1 <= lags < len(target) // 4:
-        raise ValueError(f"`lags` must be between 1 and a quarter of the {len(target)} steps; got {lags}.")
-    for name, series in (("source", source), ("target", target)):
-        _check_drift(series, name)
-    scores = [normal_scores(series, key) for series, key in zip((source, target), jr.split(sample_key))]
-    source_past, target_past = (
-        np.concatenate([series[lags - lag : len(series) - lag] for lag in range(1, lags + 1)], 1) for series in scores
-    )
-    variables = side_by_side([scores[1][lags:], source_past, target_past])
+    series: dict[str, tuple] = {"source": (source, source_kind), "target": (target, target_kind)}
+    checked = checked_tables(series)
+    num = len(checked["target"])
+    if not isinstance(lags, int) or not 1 <= lags < num // 4:
+        raise ValueError(f"`lags` must be a whole number between 1 and a quarter of the {num} steps; got {lags}.")
+    for name, one in checked.items():
+        if one.x_classes is None:
+            _check_drift(one.x, name)
+    both = {name: variable_of(name, one, own) for (name, one), own in zip(checked.items(), jr.split(sample_key))}
+    now = both["target"].rows(slice(lags, None))
+    pasts = [
+        side_by_side([one.rows(slice(lags - lag, num - lag)) for lag in range(1, lags + 1)], name)
+        for name, one in both.items()
+    ]
     return estimate(
-        variables,
+        [now, *pasts],
         [mutual_information_terms(0, 1, (2,))],
-        np.arange(len(variables.values)),
+        np.arange(num - lags),
         name="the transfer entropy",
-        names=("target", "source", "target"),
         noisy=(0, 1),
         shuffled=(),
         fitting=fitting,
         key=key,
-        stretch=max(1, int(len(target) ** 0.5)),
+        bounds=(0.0, now.entropy),
+        stretch=max(1, int(num**0.5)),
     )
 
 
