@@ -12,14 +12,18 @@ import entropax as ex
 from entropax import dependence
 from entropax.dependence import _terms as terms
 from entropax.dependence._coordinates import canonical
-from entropax.dependence._of_samples import independent_order, normal_scores, side_by_side
+from entropax.dependence._of_samples import independent_order
 from entropax.dependence._resolution import check_neighbours
 from entropax.dependence._training import _draw_levels
-from entropax.dependence._variables import Variables
+from entropax.dependence._variables import normal_scores, Variables
 
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(2, 300, 2))
+
+
+def side_by_side(parts):
+    return Variables(np.concatenate(parts, 1), tuple(part.shape[1] for part in parts), (True,) * len(parts))
 
 
 def of_pair(*tables):
@@ -44,7 +48,7 @@ def test_refusals():
         dependence.total_correlation(X[:, :1], key=jr.key(0))
     with pytest.raises(ValueError, match="`z` must have as many rows as `x`, 300; got 299"):
         dependence.interaction_information(X, Y, Y[1:, :1], key=jr.key(0))
-    with pytest.raises(ValueError, match="`lags` must be between 1 and a quarter"):
+    with pytest.raises(ValueError, match="`lags` must be a whole number between 1 and a quarter"):
         dependence.transfer_entropy(X, Y, lags=100, key=jr.key(0))
     with pytest.raises(ValueError, match="`source` must be finite"):
         dependence.transfer_entropy(np.where(X > 2, np.nan, X), Y, key=jr.key(0))
@@ -95,7 +99,7 @@ def test_warnings():
 
 def test_functions_of_each_other():
     y = RNG.normal(size=2_000)
-    check = lambda x, y: check_neighbours(of_pair(x, y), (0, 1), ("x", "y"), "I(X;Y)")
+    check = lambda x, y: check_neighbours(of_pair(x, y), (0, 1), ["x", "y"], "I(X;Y)")
     noise = RNG.normal(size=(2_000, 2))
     for x in (np.sin(2 * y), np.abs(y), np.stack([noise[:, 0], y**2 + noise[:, 0]], 1)):
         other = y if x.ndim == 1 else np.stack([y, noise[:, 0]], 1)
@@ -104,7 +108,7 @@ def test_functions_of_each_other():
                 check(*pair)
     # Of a column among others of one table.
     with pytest.warns(dependence.ResolutionWarning, match=r"Columns \[2\] of `x` look like functions of all others"):
-        check_neighbours(of_pair(*noise.T, noise.prod(1)), range(2, 3), ("x",), "TC(X)")
+        check_neighbours(of_pair(*noise.T, noise.prod(1)), range(2, 3), ["x"] * 3, "TC(X)")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check(np.sin(2 * y) + 0.2 * noise[:, 0], y)

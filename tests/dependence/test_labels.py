@@ -110,7 +110,7 @@ def test_labels_of_any_kind(kind):
         assert abs(measured(x, label).value - plain) < 0.03
     else:
         coins = np.random.default_rng(2).integers(0, 3, 500)
-        with warnings.catch_warnings(), pytest.warns(ex.data.SamplesWarning, match="copies of others"):
+        with warnings.catch_warnings(), pytest.warns(ex.data.SamplesWarning, match="copies of other rows"):
             # So few samples may say that more would tell.
             warnings.simplefilter("ignore", dependence.ConvergenceWarning)
             found = measured(np.tile(x[:500], 2), np.tile(coins, 2))

@@ -9,7 +9,7 @@ from sklearn.neural_network import MLPClassifier
 
 
 # The inverse of the penalty on weights of logistic regressions.
-_PENALTIES = (1e-3, 1e-1, 10.0)
+_PENALTIES = (1e-3, 1e-1, 10.0, 1e3)
 
 # After how many trees, and after which share of its steps, a network, a classifier is taken.
 _TREES = (10, 30, 100)
@@ -17,11 +17,14 @@ _SHARES = (0.05, 0.2, 1.0)
 
 _WIDTHS = (64, 64)
 
+# Of few samples a network has learned all that it will when it has seen each this many times.
+_MOST_EPOCHS = 350
+
 # How many classifiers come first that are linear, the labels' shares among them.
 LINEAR = 1 + len(_PENALTIES)
 
 # Features of which each distinct row meets so many samples for each label need no more than counts.
-_SAMPLES_PER_CELL = 20
+_SAMPLES_PER_CELL = 10
 
 # With how many samples, in the shares of all labels, the counts of each cell begin.
 _PRIORS = (0.5, 5.0)
@@ -93,7 +96,8 @@ def _flexible(x, y, other, steps, batch_size, seed) -> Iterator:
     staged = trees.fit(x, y).staged_predict_proba(other)
     yield from (chances for count, chances in enumerate(staged, 1) if count in _TREES)
     network = MLPClassifier(_WIDTHS, batch_size=batch_size, random_state=seed)
-    ends = [max(1, round(share * steps * batch_size / len(x))) for share in _SHARES]
+    epochs = min(steps * batch_size / len(x), _MOST_EPOCHS)
+    ends = [max(1, round(share * epochs)) for share in _SHARES]
     for epoch in range(1, ends[-1] + 1):
         network.partial_fit(x, y, classes=np.unique(y))
         yield from (network.predict_proba(other) for end in ends if end == epoch)
@@ -101,7 +105,7 @@ def _flexible(x, y, other, steps, batch_size, seed) -> Iterator:
 
 def weigh(chances: Float[np.ndarray, "members num"]) -> Float[np.ndarray, " members"]:
     r"""The weights $w$ of a mixture of classifiers, $q = \sum_m w_m q_m$, that make labels likeliest, by expectation
-    maximisation. Each is taken to have explained one label more than it did, so that none is left out.
+    maximisation. All together are taken to have explained one label more than they did, so that none is left out.
 
     **Arguments:**
 
@@ -110,7 +114,7 @@ def weigh(chances: Float[np.ndarray, "members num"]) -> Float[np.ndarray, " memb
     weights = np.full(len(chances), 1 / len(chances))
     for _ in range(_ROUNDS):
         shares = chances * weights[:, None]
-        weights = (1 + (shares / shares.sum(0)).sum(1)) / (chances.shape[1] + len(chances))
+        weights = (1 / len(chances) + (shares / shares.sum(0)).sum(1)) / (chances.shape[1] + 1)
     return weights
 
 

@@ -20,6 +20,9 @@ _UNLEARNT = 0.03
 # much for a standard error, an interval of 95 % holds what is missing where errors fall as slowly as N^(-1/4).
 _SLOW = 1 / (2**0.5 - 1)
 
+# What twenty parameters that are fitted in vain cost, times the number of samples.
+_RESOLUTION = 10.0
+
 # A bound is broken by a value so many standard errors beyond it.
 _BROKEN = 3.0
 
@@ -103,9 +106,11 @@ class Dependence:
     @property
     def converged(self) -> bool:
         """Whether what the extrapolation adds, with half of what the sides differ by, is no more than the error of
-        finite data, or a twentieth of the value, nothing is known to be unseen, and no bound is broken."""
+        finite data, a twentieth of the value, or what twenty parameters cost; nothing is known to be unseen, and no
+        bound is broken."""
         moves = math.hypot(self.fitted - self.halved, self._apart)
-        settled = moves <= max(float(self.estimate.stderr), 0.05 * abs(self.value))
+        least = _RESOLUTION / len(self.pointwise)
+        settled = moves <= max(float(self.estimate.stderr), 0.05 * abs(self.value), least)
         return settled and not self.unseen and self.broken_bound is None
 
     @property

@@ -19,11 +19,15 @@ class LabelTerm(NamedTuple):
 
     - `weight`: $w$.
     - `labels`: $D$, from 0 on.
+    - `target`: which labels $D$ are, and
+    - `given`: what $B$ consists of, so that terms can be compared.
     - `features`: $B$ as classifiers see it; there may be no columns.
     """
 
     weight: float
     labels: Int[np.ndarray, " num"]
+    target: tuple[int, int]
+    given: frozenset
     features: Float64[np.ndarray, "num features"]
 
 
@@ -80,8 +84,11 @@ def classified(
     folds = fitting.held_out(order)
     rows = np.arange(len(order))
     sums, p_values = np.zeros((4, len(order))), []
-    for term, own_key in zip(terms, jr.split(null_key, len(terms))):
-        chances = _chances(term.features, term.labels, folds, fitting, fit_key)
+    fits = [_chances(term.features, term.labels, folds, fitting, fit_key) for term in terms]
+    for index, (term, own_key) in enumerate(zip(terms, jr.split(null_key, len(terms)))):
+        # Whoever sees more may also predict as those who see less, so that more features are never worse.
+        less = [fits[i] for i, other in enumerate(terms) if other.target == term.target and other.given < term.given]
+        chances = _Chances(*(np.concatenate(members) for members in zip(fits[index], *less)))
         own = [members[:, rows, term.labels] for members in chances]
         whole, half = (pooled(members, folds) for members in own)
         extrapolated = 2 * whole - half

@@ -58,7 +58,13 @@ class Layout(NamedTuple):
                 weights[key] = weights.get(key, 0.0) + weight
                 before.append(target)
         return [
-            LabelTerm(weight, self.variables[i].discrete[j].labels, self._features(before, given))
+            LabelTerm(
+                weight,
+                self.variables[i].discrete[j].labels,
+                (i, j),
+                frozenset([*before, *given]),
+                self._features(before, given),
+            )
             for ((i, j), before, given), weight in weights.items()
             if weight
         ]
