@@ -62,12 +62,12 @@ def transfer_entropy(
             _check_drift(one.x, name)
     both = {name: variable_of(name, one, own) for (name, one), own in zip(checked.items(), jr.split(sample_key))}
     now = both["target"].rows(slice(lags, None))
-    pasts = [
-        side_by_side([one.rows(slice(lags - lag, num - lag)) for lag in range(1, lags + 1)], name)
-        for name, one in both.items()
-    ]
+    of_source, of_target = (
+        side_by_side([both[name].rows(slice(lags - lag, num - lag)) for lag in range(1, lags + 1)], called)
+        for name, called in (("source", "source"), ("target", "past of target"))
+    )
     return estimate(
-        [now, *pasts],
+        [now, of_source, of_target],
         [mutual_information_terms(0, 1, (2,))],
         np.arange(num - lags),
         name="the transfer entropy",

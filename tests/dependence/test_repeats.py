@@ -1,0 +1,280 @@
+"""Data that repeat: binary, ordinal, counts, zero-inflated, censored and rounded columns, in every quantity."""
+
+import warnings
+
+import hypothesis
+import hypothesis.strategies as st
+import jax.random as jr
+import numpy as np
+import pytest
+
+import entropax as ex
+from entropax import dependence
+from entropax.dependence._of_samples import independent_order
+from entropax.dependence._repeats import copies_of
+from entropax.dependence._variables import of_numbers
+
+
+FITTING = dependence.CrossFitting(folds=3, steps=400, batch_size=256)
+NUM = 1_000
+
+
+def entropy_of_coin(p):
+    return -(p * np.log(p) + (1 - p) * np.log(1 - p))
+
+
+def of_table(table):
+    """I(X;Y) of a table of probabilities."""
+    positive = table > 0
+    return (table[positive] * np.log(table[positive] / np.outer(table.sum(1), table.sum(0))[positive])).sum()
+
+
+def covers(found, exact):
+    low, high = found.interval()
+    return low <= exact <= high and found.converged
+
+
+# By chance: each of these repeats, and none of its rows is a copy.
+def by_chance(rng, num):
+    a, b = rng.integers(0, 2, (2, num))
+    ten, age, reading = rng.integers(0, 10, num), rng.integers(0, 100, num), rng.integers(0, 256, num)
+    z, noise = rng.normal(size=(2, num))
+    return {
+        "coins": (a, b),
+        "exclusive or": (a, b, a ^ b),
+        "equal coins": (a, a),
+        "ten levels, a function": (ten, ten >= 5),
+        "uneven levels, a function": (np.exp(1.3 * ten), ten >= 5),
+        "age and a label": (age, rng.random(num) < age / 100),
+        "age and its square": (age, age**2),
+        "age and an age": (age, age + rng.integers(0, 3, num)),
+        "readings of eight bits": (reading, reading // 2),
+        "rounded to tenths": (np.round(z, 1), np.round(0.9 * z + 0.1 * noise, 1)),
+        "rounded to thousandths": (np.round(z, 3), np.round(0.9 * z + 0.01 * noise, 3)),
+        "rectified, a function": (np.maximum(z, 0), 2 * np.maximum(z, 0)),
+        "zero-inflated": (np.where(a, np.exp(z), 0), rng.integers(0, 3, num)),
+        "zero-inflated, zeros of one label": (np.where(a, np.exp(z), 0), a),
+        "saturated": (np.minimum(z, 1), np.minimum(z + noise, 0.5)),
+        "counts": (rng.poisson(3, num), rng.poisson(1_000, num)),
+        "incomes": (np.round(1_000 * np.exp(z), -1), np.round(1_000 * np.exp(z + noise), -2)),
+        "single precision": (z.astype(np.float32), noise.astype(np.float32)),
+        "six ratings": tuple(rng.integers(1, 6, (6, num))),
+    }
+
+
+def copied(rng, num):
+    pairs = {}
+    for times in (2, 3):
+        z = np.repeat(rng.normal(size=(num // times, 2)), times, 0)
+        label = np.repeat(rng.integers(0, 3, num // times), times)
+        pairs |= {
+            f"pairs, {times} times": tuple(z.T),
+            f"numbers and labels, {times} times": (z[:, 0], label),
+            f"zero-inflated, {times} times": (np.maximum(z[:, 0], 0), label),
+        }
+    z = rng.normal(size=(num, 2))
+    drawn, some = rng.integers(0, num, num), z.copy()
+    some[: num // 50] = some[num // 2 : num // 2 + num // 50]
+    return pairs | {"a bootstrap": tuple(z[drawn].T), "a few rows twice": tuple(some.T)}
+
+
+@pytest.mark.parametrize("num", [300, 2_000])
+def test_rows_are_copies_only_where_chance_does_not_repeat_them(num):
+    rng = np.random.default_rng(num)
+    for name, columns in by_chance(rng, num).items():
+        groups = copies_of(np.stack(columns, 1).astype(float))
+        assert len(np.unique(groups)) == num, name
+    for name, columns in copied(rng, num).items():
+        rows = np.stack(columns, 1).astype(float)
+        groups = copies_of(rows)
+        distinct = len(np.unique(rows, axis=0))
+        # Zeros that two samples share are no copies.
+        assert distinct <= len(np.unique(groups)) < num, name
+        if "zero" not in name:
+            assert len(np.unique(groups)) == distinct, name
+
+
+def test_equal_rows_are_in_all_folds_and_copies_in_one():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 2, (2, 1_000))
+    order = independent_order(np.stack([a, b], 1), jr.key(0))
+    # Four kinds of rows in five folds: shares within five standard errors of a quarter.
+    shares = [np.bincount(2 * a[fold] + b[fold], minlength=4) / 200 for fold in np.array_split(order, 5)]
+    np.testing.assert_allclose(shares, 0.25, atol=5 * (0.25 * 0.75 / 200) ** 0.5)
+    rows = np.repeat(rng.normal(size=(500, 2)), 2, 0)
+    with pytest.warns(ex.data.SamplesWarning, match="500 of 1000 rows are copies"):
+        order = independent_order(rows, jr.key(0))
+    assert sorted(order) == list(range(1_000))
+    np.testing.assert_array_equal(order[::2] // 2, order[1::2] // 2)
+
+
+def test_every_run_holds_each_label_in_its_share():
+    rng = np.random.default_rng(1)
+    labels = np.repeat([0, 1, 2], [600, 300, 100])
+    order = independent_order(rng.normal(size=(1_000, 2)), jr.key(0), labels)
+    for run in np.array_split(order, 20):
+        np.testing.assert_allclose(np.bincount(labels[run], minlength=3), [30, 15, 5], atol=1)
+    # Random within a label, and rare labels are not all in one place.
+    assert not np.array_equal(np.sort(order[:500]), np.arange(500))
+    rare = np.concatenate([np.zeros(900, int), 1 + np.arange(100)])
+    order = independent_order(rng.normal(size=(1_000, 2)), jr.key(0), rare)
+    assert all(8 <= (rare[fold] > 0).sum() <= 34 for fold in np.array_split(order, 5))
+
+
+def test_atoms_are_taken_apart_and_lose_nothing():
+    r"""$D$ and $S$ determine a value: $D$ by its atom, $S$ by its order among the others."""
+    rng = np.random.default_rng(2)
+    x = np.where(rng.random(500) < 0.4, 0.0, np.exp(rng.normal(size=500)))[:, None]
+    variable = of_numbers(x, jr.key(0), "x")
+    (part,) = variable.discrete
+    np.testing.assert_array_equal(part.labels == 1, x[:, 0] == 0)
+    apart = part.labels == 0
+    np.testing.assert_array_equal(np.argsort(variable.scores[apart, 0]), np.argsort(x[apart, 0]))
+    # The scores say nothing of the atom: those at it are spread over all others.
+    assert abs(np.corrcoef(apart, variable.scores[:, 0])[0, 1]) < 4 / 500**0.5
+    plain = of_numbers(rng.normal(size=(500, 1)), jr.key(0), "x")
+    np.testing.assert_allclose(np.sort(variable.scores[:, 0]), np.sort(plain.scores[:, 0]), atol=1e-6)
+    assert variable.kind == "continuous, with repeated values 0"
+    counts = of_numbers(rng.poisson(2.0, (500, 1)), jr.key(0), "x")
+    assert counts.is_discrete and counts.kind.endswith("ordered values")
+    # Of counts with many values none stands out.
+    assert not of_numbers(rng.poisson(60.0, (500, 1)), jr.key(0), "x").discrete
+
+
+def exclusive_or(num):
+    a, b = np.random.default_rng(3).integers(0, 2, (2, num))
+    return a, b, a ^ b
+
+
+def pairs():
+    """Samples, the kinds that are told, and the exact value."""
+    rng = np.random.default_rng(4)
+    x = rng.integers(0, 2, NUM)
+    y = np.where(rng.random(NUM) < 0.1, 1 - x, x)
+    yield "binary labels", x, y, {}, np.log(2) - entropy_of_coin(0.1)
+    yield "binary numbers", x * 7.0, y * 0.5, {"y_kind": "continuous"}, np.log(2) - entropy_of_coin(0.1)
+    yield "both labels", x, y, {"x_kind": "discrete"}, np.log(2) - entropy_of_coin(0.1)
+    chances = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
+    rating = rng.integers(0, 5, NUM)
+    yield (
+        "a rating and a label",
+        1 + rating,
+        rng.random(NUM) < chances[rating],
+        {},
+        np.log(2) - entropy_of_coin(chances).mean(),
+    )
+    table = np.exp(-0.5 * (np.arange(6)[:, None] - np.arange(6)) ** 2)
+    table /= table.sum()
+    cell = rng.choice(36, NUM, p=table.reshape(-1))
+    yield "two ratings", cell // 6, cell % 6 + 0.0, {"y_kind": "continuous"}, of_table(table)
+    ten = rng.integers(0, 10, NUM)
+    high = rng.random(NUM) < np.where(ten >= 5, 0.9, 0.1)
+    yield "ten levels and a label", ten, high, {}, np.log(2) - entropy_of_coin(0.1)
+    # A function of few values has their entropy, and no warning.
+    yield "a function", ten, (ten >= 5).astype(int), {}, np.log(2)
+
+
+@pytest.mark.parametrize("name, x, y, kinds, exact", [pytest.param(*pair, id=pair[0]) for pair in pairs()])
+def test_mutual_information_of_few_values(name, x, y, kinds, exact):
+    # Warnings are errors: none of these is a copy, or a function that has no bound.
+    found = dependence.mutual_information(x, y, key=jr.key(1), fitting=FITTING, **kinds)
+    low, high = found.interval()
+    assert low - 0.003 <= exact <= high + 0.003 and found.converged and found.p_value <= 0.02
+    assert found.stderr < 0.06
+
+
+def test_two_values_are_as_good_as_counting():
+    """The estimate is nearer to that by the same samples' counts than half of the error of finite data."""
+    rng = np.random.default_rng(5)
+    x = rng.integers(0, 2, 600)
+    y = np.where(rng.random(600) < 0.1, 1 - x, x)
+    counts = np.zeros((2, 2))
+    np.add.at(counts, (x, y), 1)
+    found = dependence.mutual_information(x, y, key=jr.key(1), fitting=FITTING)
+    # One degree of freedom costs 1 / 2N.
+    assert abs(found.value - (of_table(counts / 600) - 0.5 / 600)) < 0.5 * float(found.estimate.stderr)
+    ratios = np.log(counts / 600 / np.outer(counts.sum(1), counts.sum(0)) * 360_000)[x, y]
+    assert abs(float(found.estimate.stderr) / (ratios.std() / 600**0.5) - 1) < 0.1
+    assert found.kinds == {"x": "2 ordered values", "y": "2 labels"}
+
+
+@hypothesis.given(st.integers(0, 10_000), st.integers(2, 4), st.integers(2, 3), st.floats(0.3, 5.0))
+@hypothesis.settings(max_examples=12)
+def test_any_small_table(seed, rows, columns, concentration):
+    """Within four standard errors of the exact value, whatever the table."""
+    rng = np.random.default_rng(seed)
+    table = rng.dirichlet(np.full(rows * columns, 20 * concentration)).reshape(rows, columns)
+    cell = rng.choice(table.size, NUM, p=table.reshape(-1))
+    x, y = np.unravel_index(cell, table.shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dependence.ConvergenceWarning)
+        found = dependence.mutual_information(x, y, key=jr.key(1), fitting=FITTING)
+    assert abs(found.value - of_table(table)) < 4 * found.stderr + 0.004
+
+
+def test_quantities_of_exclusive_or():
+    r"""TC and $I(X;Y \mid Z)$ are $\log 2$, DTC is $2 \log 2$, and $\Omega = -\log 2$."""
+    x, y, z = exclusive_or(NUM)
+    table = np.stack([x, y, z], 1)
+    measured = {
+        "TC": (dependence.total_correlation(table, key=jr.key(1), fitting=FITTING), 1),
+        "DTC": (dependence.dual_total_correlation(table, key=jr.key(1), fitting=FITTING), 2),
+        "O-information": (dependence.o_information(table, key=jr.key(1), fitting=FITTING), -1),
+        "interaction": (dependence.interaction_information(x, y, z, key=jr.key(1), fitting=FITTING), 1),
+        "conditional": (dependence.mutual_information(x, y, z, key=jr.key(1), fitting=FITTING), 1),
+        "labels": (dependence.o_information(table, kind="discrete", key=jr.key(1), fitting=FITTING), -1),
+    }
+    for name, (found, times) in measured.items():
+        assert abs(found.value - times * np.log(2)) < 0.02 and found.stderr < 0.05, name
+        assert found.converged, name
+    assert measured["TC"][0].p_value < 0.03
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_transfer_entropy_of_binary_series(kind):
+    r"""$Y_t$ is $X_{t-1}$, flipped one time in ten: $\log 2 - h(0.1)$ one way, nothing the other way."""
+    rng = np.random.default_rng(6)
+    source, flipped = rng.integers(0, 2, NUM), rng.random(NUM) < 0.1
+    target = np.where(flipped, 1 - np.roll(source, 1), np.roll(source, 1))
+    kinds = dict(source_kind=kind, target_kind=kind)
+    # What the same samples would give by counting, whose own error is that of finite data.
+    counts = np.zeros((2, 2, 2))
+    np.add.at(counts, (target[1:], source[:-1], target[:-1]), 1)
+    counted = sum(of_table(part / part.sum()) * part.sum() for part in counts.transpose(2, 0, 1)) / (NUM - 1)
+    forth = dependence.transfer_entropy(source, target, **kinds, key=jr.key(1), fitting=FITTING)
+    back = dependence.transfer_entropy(target, source, **kinds, key=jr.key(1), fitting=FITTING)
+    assert abs(forth.value - counted) < 0.01 and forth.converged
+    assert abs(counted - (np.log(2) - entropy_of_coin(0.1))) < 4 * forth.stderr < 0.2
+    assert abs(back.value) < 3 * back.stderr + 0.003 and back.stderr < 0.01
+
+
+def test_zero_inflated_data():
+    """A gene is on in some cells of each kind, and its level where it is on tells nothing; and two genes that are on
+    together."""
+    rng = np.random.default_rng(21)
+    shares = np.array([0.1, 0.5, 0.8])
+    cell = rng.integers(0, 3, NUM)
+    on = rng.random(NUM) < shares[cell]
+    gene = np.where(on, np.exp(rng.normal(size=NUM)), 0.0)
+    of_labels = dependence.mutual_information(gene, cell, key=jr.key(1), fitting=FITTING)
+    assert covers(of_labels, entropy_of_coin(shares.mean()) - entropy_of_coin(shares).mean())
+    assert of_labels.stderr < 0.04 and of_labels.p_value <= 0.02
+    # Two genes that are on together, nine times of ten.
+    other_on = np.where(rng.random(NUM) < 0.1, ~on, on)
+    other = np.where(other_on, np.exp(rng.normal(size=NUM)), 0.0)
+    share = shares.mean()
+    table = np.array([[0.9 * (1 - share), 0.1 * (1 - share)], [0.1 * share, 0.9 * share]])
+    together = dependence.mutual_information(gene, other, key=jr.key(1), fitting=FITTING)
+    assert covers(together, of_table(table)) and together.stderr < 0.06 and together.p_value <= 0.03
+    assert together.kinds["y"] == "continuous, with repeated values 0"
+
+
+def test_kinds_are_said_and_told():
+    rng = np.random.default_rng(7)
+    spikes = rng.poisson(2.0, NUM)
+    rate = spikes + rng.normal(size=NUM)
+    measure = lambda **kinds: dependence.mutual_information(rate, spikes, key=jr.key(1), fitting=FITTING, **kinds)
+    labels, numbers = measure(), measure(y_kind="continuous")
+    assert labels.kinds["y"].endswith("labels") and numbers.kinds["y"].endswith("ordered values")
+    assert labels.kinds["x"] == "continuous"
+    assert abs(labels.value - numbers.value) < 0.1
