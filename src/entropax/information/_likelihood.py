@@ -1,8 +1,15 @@
 import jax
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, Equilibrium, Gaussian
+from ..denoiser import AbstractDenoiser, Equilibrium, Gaussian, IndependentGaussian, moments_of
 from ..integral import Estimate, integrate, Integrator, LossGap
+
+
+def default_baseline(denoiser: AbstractDenoiser) -> IndependentGaussian | Equilibrium:
+    """The Gaussian with independent coordinates that is nearest to the training samples of a model, as far as they are
+    stored in it."""
+    moments = moments_of(denoiser)
+    return Equilibrium() if moments is None else IndependentGaussian(moments.mean, moments.std)
 
 
 def nll(
@@ -33,7 +40,9 @@ def nll(
     - `y`: their conditions, for $-\log p(x|y)$; without it, $-\log p(x)$.
     - `key`: the randomness of nodes and noise.
     - `baseline`: $p_G$, which the result does not depend on, but its error does: `Gaussian.fit(x_train)` is the control
-        variate that knows most; $\mathcal{N}(0, I)$ where it is not given.
+        variate that knows most. The default is the Gaussian with independent coordinates that has the mean and the
+        variances of the training samples, if the model has stored them, as a model of [`entropax.fit`][] has, and
+        $\mathcal{N}(0, I)$ otherwise.
     - `integrator`: how the integral over $\lambda$ is done.
 
     **Returns:** an [`entropax.Estimate`][] in nats for a whole sample, with `pointwise` of shape `(batch,)`. Its
@@ -47,7 +56,7 @@ def nll(
         Kong, Brekelmans and Ver Steeg, Information-theoretic diffusion (2023), in the form that is exact for each
         sample on a finite range; Guo, Shamai and Verdú, Mutual information and minimum mean-square error (2005).
     """
-    baseline = Equilibrium() if baseline is None else baseline
+    baseline = default_baseline(denoiser) if baseline is None else baseline
     known = -jax.vmap(baseline.log_density)(x)
     gap = integrate(LossGap(baseline, denoiser), x, y, key=key, integrator=integrator)
     return (-gap).shifted(known)

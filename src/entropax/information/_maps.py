@@ -1,8 +1,10 @@
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
 from ..denoiser import AbstractDenoiser, Equilibrium
 from ..integral import Estimate, integrate, Integrator, LossGap, PerCoordinate
+from ._likelihood import default_baseline
 from ._mutual_information import AbstractMethod, AbstractRateMethod, Orthogonal, reference_or_alone
 
 
@@ -69,7 +71,7 @@ def nll_map(
 
     Any other baseline with independent coordinates gives the same map: the two terms it enters by cancel in each.
 
-    **Arguments:** as [`entropax.nll`][], whose baseline is $\mathcal{N}(0, I)$ here.
+    **Arguments:** as [`entropax.nll`][], whose default baseline is used here.
 
     **Returns:** an [`entropax.Estimate`][] in nats, `value` of shape `shape`, `pointwise` of shape `(batch, *shape)`.
     The sum over coordinates, [`entropax.Estimate.sum`][], is [`entropax.nll`][] with the same key.
@@ -80,7 +82,10 @@ def nll_map(
         Kong, Brekelmans and Ver Steeg, Information-theoretic diffusion (2023); Kong et al., Interpretable diffusion via
         information decomposition (2024).
     """
-    baseline = Equilibrium()
-    known = -jnp.vectorize(baseline.log_density)(x)
+    baseline = default_baseline(denoiser)
+    if isinstance(baseline, Equilibrium):
+        known = -jnp.vectorize(baseline.log_density)(x)
+    else:
+        known = -jax.vmap(baseline.log_densities)(x)
     gap = integrate(PerCoordinate(LossGap(baseline, denoiser)), x, y, key=key, integrator=integrator)
     return (-gap).shifted(known)

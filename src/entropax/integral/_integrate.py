@@ -186,7 +186,9 @@ def _range(rates, integrator):
     low = max(rate.log_snr_range[0] for rate in rates)
     high = min(rate.log_snr_range[1] for rate in rates)
     if integrator.log_snr_range is None:
-        return max(low, _UNBOUNDED[0]), min(high, _UNBOUNDED[1]), True
+        # A model that was trained on data in units of their own is trusted where those data are resolved.
+        ends = low if math.isfinite(low) else _UNBOUNDED[0], high if math.isfinite(high) else _UNBOUNDED[1]
+        return *ends, True
     asked = integrator.log_snr_range
     if asked[0] < low - 1e-3 or asked[1] > high + 1e-3:
         raise ValueError(
