@@ -1,20 +1,18 @@
+import dataclasses
+import math
+
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, Equilibrium, Gaussian, IndependentGaussian, moments_of
+from ..denoiser import AbstractDenoiser, Equilibrium, Gaussian, in_own_units, IndependentGaussian, moments_of
 from ..integral import Estimate, integrate, Integrator, LossGap
-
-
-def default_baseline(denoiser: AbstractDenoiser) -> IndependentGaussian | Equilibrium:
-    """The Gaussian with independent coordinates that is nearest to the training samples of a model, as far as they are
-    stored in it."""
-    moments = moments_of(denoiser)
-    return Equilibrium() if moments is None else IndependentGaussian(moments.mean, moments.std)
 
 
 def nll(
     denoiser: AbstractDenoiser,
-    x: Inexact[Array, " batch *shape"],
+    x: Inexact[Array | np.ndarray, " batch *shape"],
     y: PyTree | None = None,
     *,
     key: PRNGKeyArray,
@@ -56,7 +54,24 @@ def nll(
         Kong, Brekelmans and Ver Steeg, Information-theoretic diffusion (2023), in the form that is exact for each
         sample on a finite range; Guo, Shamai and Verdú, Mutual information and minimum mean-square error (2005).
     """
-    baseline = default_baseline(denoiser) if baseline is None else baseline
+    moments = moments_of(denoiser)
+    if baseline is None and moments is not None and integrator.log_snr_range is None:
+        # In units of the training data, where float32 has all its digits, and noise levels are those that were trained.
+        own, u = in_own_units(denoiser), moments.standardise(x)
+        baseline = IndependentGaussian(jnp.zeros_like(moments.mean), moments.std / moments.scale)
+        estimate = _nll(own, u, y, key, baseline, integrator).shifted(u[0].size * math.log(moments.scale))
+        return in_other_units(estimate, 1 / moments.scale)
+    return _nll(denoiser, x, y, key, Equilibrium() if baseline is None else baseline, integrator)
+
+
+def _nll(denoiser, x, y, key, baseline, integrator):
     known = -jax.vmap(baseline.log_density)(x)
     gap = integrate(LossGap(baseline, denoiser), x, y, key=key, integrator=integrator)
     return (-gap).shifted(known)
+
+
+def in_other_units(estimate: Estimate, scale: float) -> Estimate:
+    r"""An estimate whose profile lies along $\lambda$ of $x$, as one along $\lambda$ of $x/c$."""
+    assert estimate.profile is not None
+    moved = estimate.profile.log_snr + 2 * math.log(scale)
+    return dataclasses.replace(estimate, profile=dataclasses.replace(estimate.profile, log_snr=moved))

@@ -40,7 +40,7 @@ _MARGIN = 7.0
 _WIDEST = (-20.0, 25.0)
 
 
-def log_snr_range(x: Float[Array, "batch dim"], y: PyTree | None = None) -> tuple[float, float]:
+def log_snr_range(x: Float[Array | np.ndarray, "batch dim"], y: PyTree | None = None) -> tuple[float, float]:
     r"""The range of $\lambda$ on which data are neither noise nor resolved, $(-7 - \log v_\mathrm{max},\ 7 - \log
     v_\mathrm{min})$, with the largest and the smallest variance in any direction of $x$, given a linear prediction from
     a continuous $y$; at least $(-9, 9)$.
@@ -113,7 +113,7 @@ def make_network(
 
 
 def fit(
-    x: Float[Array, "batch dim"],
+    x: Float[Array | np.ndarray, "batch dim"],
     y: PyTree | None = None,
     *,
     key: PRNGKeyArray,
@@ -169,7 +169,7 @@ _default_range = log_snr_range
 
 
 def fit_with_history(
-    x: Float[Array, "batch dim"],
+    x: Float[Array | np.ndarray, "batch dim"],
     y: PyTree | None = None,
     *,
     key: PRNGKeyArray,
