@@ -58,8 +58,8 @@ def nll(
     if baseline is None and moments is not None and integrator.log_snr_range is None:
         # In units of the training data, where float32 has all its digits, and noise levels are those that were trained.
         own, u = in_own_units(denoiser), moments.standardise(x)
-        baseline = IndependentGaussian(jnp.zeros_like(moments.mean), moments.std / moments.scale)
-        estimate = _nll(own, u, y, key, baseline, integrator).shifted(u[0].size * math.log(moments.scale))
+        own_baseline = IndependentGaussian(jnp.zeros_like(moments.mean), moments.std / moments.scale)
+        estimate = _nll(own, u, y, key, own_baseline, integrator).shifted(u[0].size * math.log(moments.scale))
         return in_other_units(estimate, 1 / moments.scale)
     return _nll(denoiser, x, y, key, Equilibrium() if baseline is None else baseline, integrator)
 

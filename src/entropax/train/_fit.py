@@ -9,11 +9,11 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from .._arguments import check_instance, check_key, check_positive, check_whole
 from .._untrained import Untrained
 from ..denoiser import (
     AbstractDenoiser,
     change_units,
-    check_conditions,
     entropy_matching,
     Equilibrium,
     in_units,
@@ -27,6 +27,7 @@ from ..denoiser import (
 )
 from ..nn import LabelCondition, MLP, NoCondition, VectorCondition
 from ._checkpoint import Checkpoints
+from ._samples import conditions, samples
 from ._settings import Settings
 from ._train import DivergenceError, train, Training
 
@@ -190,7 +191,20 @@ def fit_with_history(
 
     **Raises:** as [`entropax.fit`][] and [`entropax.train`][].
     """
-    x, y = _checked(x, y, held_out)
+    check_key(key)
+    x = samples(x)
+    y = conditions(y, x.shape[0])
+    check_positive(held_out=held_out)
+    if not held_out < 1:
+        raise ValueError(f"`held_out` must be a share between 0 and 1; got {held_out}.")
+    check_whole("width", width, least=1)
+    check_whole("depth", depth, least=1)
+    check_instance("parameterisation", parameterisation, (Parameterisation, type(None)))
+    check_instance("settings", settings, Settings)
+    if normalise is not None and not callable(normalise):
+        raise ValueError(f"`normalise` must be a function of a state and its log-SNR; got {type(normalise).__name__}.")
+    if log_snr_range is not None:
+        _check_range(log_snr_range)
     moments = Moments.fit(x)
     u = moments.standardise(x)
     split_key, net_key, train_key = jr.split(key, 3)
@@ -203,7 +217,7 @@ def fit_with_history(
     seen = u[0] if normalise is None else jax.eval_shape(normalise, u[0], jnp.zeros((), u.dtype))
     net = make_network(u, y, trained_range, inputs=seen.size, width=width, depth=depth, key=net_key)
     rows = jr.permutation(split_key, u.shape[0])
-    kept_back = max(1, round(held_out * u.shape[0]))
+    kept_back = min(max(1, round(held_out * u.shape[0])), u.shape[0] - 1)
     take = lambda rows: jax.tree.map(lambda leaf: leaf[rows], (u, y))
     held_out_samples, (u, y) = take(rows[:kept_back]), take(rows[kept_back:])
 
@@ -267,13 +281,7 @@ def _baseline(baseline: AbstractDenoiser, moments: Moments, u: Array) -> Abstrac
     return change_units(baseline, moments.mean, moments.scale)
 
 
-def _checked(x, y, held_out):
-    if x.ndim != 2 or x.shape[0] < 2:
-        raise ValueError(f"`x` must have shape (batch, dim) with at least two samples; got {x.shape}.")
-    check_conditions(x, y)
-    if not 0 < held_out < 1:
-        raise ValueError(f"`held_out` must be a share between 0 and 1; got {held_out}.")
-    for name, array in (("x", x), ("y", y)):
-        if array is not None and not bool(jnp.all(jnp.isfinite(array))):
-            raise ValueError(f"`{name}` must be finite; it holds NaN or infinite entries.")
-    return x, y
+def _check_range(log_snr_range):
+    ends = log_snr_range if isinstance(log_snr_range, tuple | list) else ()
+    if len(ends) != 2 or not all(np.isfinite(ends)) or not ends[0] < ends[1]:
+        raise ValueError(f"`log_snr_range` must be two finite numbers that increase; got {log_snr_range}.")
