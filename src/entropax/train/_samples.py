@@ -45,7 +45,7 @@ def samples(x: Any) -> Float[Array | np.ndarray, "batch dim"]:
     if constant.size:
         raise ValueError(
             f"`x` must not have constant columns, which have no density; column {_few(constant)} of {x.shape[1]} is "
-            f"{low[constant[0]]:g} in all {x.shape[0]} samples. Leave it out."
+            f"{low[constant[0]]:g} in all {x.shape[0]} samples as {x.dtype}. Leave it out."
         )
     _check_scales(x, values)
     return x
