@@ -56,6 +56,7 @@ INPUTS = [
     _bad("NaN in x", lambda: _fit(_with(7, 2, np.nan)), "`x` must be finite", "1 of them", "row 7, column 2"),
     _bad("infinity in x", lambda: _fit(_with(0, 1, -np.inf)), "`x` must be finite", "row 0, column 1"),
     _bad("one row", lambda: _fit(X[:1]), "`x`", "at least two samples", "(1, 3)"),
+    _bad("two rows, one held out", lambda: _fit(X[:2]), "`x`", "beside those held out", "2 samples, 1"),
     _bad("no rows", lambda: _fit(X[:0]), "`x`", "at least two samples", "(0, 3)"),
     _bad("no columns", lambda: _fit(X[:, :0]), "`x`", "(20, 0)"),
     _bad("one axis", lambda: _fit(X[:, 0]), "`x` must have shape (batch, dim)", "(20,)", "x[:, None]"),
@@ -86,7 +87,7 @@ INPUTS = [
     _bad("sizes far apart", lambda: _fit(X * [1e9, 1, 1e-9]), "`x`", "comparable size", "column 2", "column 0"),
     # Conditions.
     _bad("too few conditions", lambda: _fit(X, Y[:10]), "`y` must hold as many samples as `x`, 20", "(10,)"),
-    _bad("float labels", lambda: _fit(X, Y.astype(float)), "`y`", "float64 of shape (20,)", "astype(int)", "y[:, None]"),
+    _bad("float labels", lambda: _fit(X, Y.astype(float)), "`y`", "float64 of shape (20,)", "y[:, None]"),
     _bad("labels in a column", lambda: _fit(X, Y[:, None]), "`y`", "of shape (20, 1)", "y[:, 0]"),
     _bad("text labels", lambda: _fit(X, Y.astype(str)), "`y`", "<U"),
     _bad("a negative label", lambda: _fit(X, Y - 1), "`y`", "from 0 on", "-1"),

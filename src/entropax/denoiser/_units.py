@@ -46,7 +46,7 @@ class Moments(eqx.Module):
         r"""The samples `x` in these units, $u = (x - m)/c$, computed in float64 if they are a NumPy array: of samples
         far from zero float32 would keep few digits."""
         if isinstance(x, jax.Array):
-            return (x - self.mean) / self.scale
+            return (x - self.mean[None]) / self.scale
         mean = np.asarray(self.mean, np.float64)
         return jnp.asarray((np.asarray(x, np.float64) - mean) / self.scale, self.mean.dtype)
 

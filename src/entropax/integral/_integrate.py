@@ -198,7 +198,7 @@ def _centred(integrands, x):
             moved[id(node)] = change_units(node, moments.mean, 1.0)
         return moved.get(id(node), node)
 
-    centred = x - moments.mean if isinstance(x, jax.Array) else jnp.asarray(x - mean, moments.mean.dtype)
+    centred = x - moments.mean[None] if isinstance(x, jax.Array) else jnp.asarray(x - mean, moments.mean.dtype)
     return jax.tree.map(centre, integrands, is_leaf=is_denoiser), centred
 
 

@@ -109,7 +109,7 @@ def decode(
     how = sampler.solver, sampler.controller, sampler.max_steps, sampler.mesh, sampler.time, sampler.finish
     end, failed, steps = _drawn(terms, denoiser, how, ts, latent, y)
     x = _checked(end, failed, sampler, ts)
-    x = x if moments is None else moments.mean + moments.scale * x
+    x = x if moments is None else moments.mean[None] + moments.scale * x
     return Samples(x, _evaluations(sampler, steps), steps)
 
 

@@ -128,27 +128,41 @@ def fit(
     checkpoints: Checkpoints | None = None,
     mesh: Mesh | None = None,
 ) -> Neural:
-    """Fits one network to samples, with and without their condition. [`entropax.train`][] is the same with the history,
-    for any denoiser.
+    r"""Fits one network to samples, with and without their condition. [`entropax.train`][] is the same with the
+    history, for any denoiser.
+
+    Samples may come in any units. The fit measures their mean $m$ and their standard deviations, in float64, and trains
+    in the units $u = (x - m)/c$, where $c$ is the power of two next to the largest standard deviation. The baseline and
+    the scale of the parameterisation are those of coordinates that are standardised one by one: the equilibrium
+    $\mathcal{N}(0, I)$ of entropy matching becomes the Gaussian with independent coordinates that has the moments of
+    the samples, and an untrained network is that Gaussian. For standardised samples nothing changes.
+
+    The denoiser remains one of $x$. Likelihoods are densities of $x$; [`entropax.sample`][] returns $x$; mutual
+    information and total correlation are the same in all units. $S_\mathrm{NN}$ and $S_\mathrm{tot}$ are measured from
+    $\mathcal{N}(0, \kappa^2 I)$ in the units of $x$, so that they hold $\tfrac12\|m\|^2$ and the scales of the
+    samples too: standardise the samples first if the numbers shall not depend on units. The moments are
+    `model.moments`.
 
     **Arguments:**
 
-    - `x`: samples, shape `(batch, dim)`.
+    - `x`: samples, shape `(batch, dim)`: an array of JAX or NumPy. Of a NumPy array of float64 all digits count, though
+        the computations are in float32.
     - `y`: their conditions: labels (integers, shape `(batch,)`), vectors (floats, shape `(batch, dim_y)`), or `None`.
     - `key`: all randomness.
-    - `parameterisation`: baseline and scale; entropy matching where it is not given.
-    - `normalise`: of the network's inputs: [`entropax.Whitening`][] where it is not given, which resolves directions of
-        small variance; [`entropax.Standardising`][] is safer where samples are few for their dimension,
+    - `parameterisation`: baseline and scale; the default is entropy matching. A baseline other than an equilibrium or
+        zero is a denoiser of `x`, in its units.
+    - `normalise`: of the network's inputs, fitted to `x`. The default is [`entropax.Whitening`][], which resolves
+        directions of small variance; [`entropax.Standardising`][] is safer where samples are few for their dimension,
         [`entropax.FourierFeatures`][] sees fine detail in few dimensions.
     - `width`, `depth`: of the network.
-    - `log_snr_range`: the noise levels to train on; by the data's scales where it is not given.
+    - `log_snr_range`: the noise levels of `x` to train on. The default follows from the scales of the data.
     - `held_out`: the share of the samples that early stopping looks at.
     - `settings`, `checkpoints`, `mesh`: as [`entropax.train`][].
 
     **Returns:** a [`entropax.Neural`][] denoiser.
 
-    **Raises:** `ValueError` on samples that are too few, of unequal lengths, not finite, or of a wrong kind; and as
-    [`entropax.train`][].
+    **Raises:** `ValueError` on samples that are too few, of unequal lengths, not finite, constant in a column, of
+    fewer digits than their standard deviation needs, or of a wrong kind; and as [`entropax.train`][].
     """
     return fit_with_history(
         x,
@@ -218,6 +232,11 @@ def fit_with_history(
     net = make_network(u, y, trained_range, inputs=seen.size, width=width, depth=depth, key=net_key)
     rows = jr.permutation(split_key, u.shape[0])
     kept_back = min(max(1, round(held_out * u.shape[0])), u.shape[0] - 1)
+    if u.shape[0] - kept_back < 2:
+        raise ValueError(
+            f"`x` must hold at least two samples beside those held out; got {u.shape[0]} samples, {kept_back} of which "
+            f"are held out at `held_out` = {held_out}."
+        )
     take = lambda rows: jax.tree.map(lambda leaf: leaf[rows], (u, y))
     held_out_samples, (u, y) = take(rows[:kept_back]), take(rows[kept_back:])
 
