@@ -35,7 +35,7 @@ class Neural(AbstractDenoiser):
         the data, [`entropax.Whitening`][], [`entropax.Standardising`][] or [`entropax.FourierFeatures`][]; not
         trained.
     - `trained_range`: the range of $\lambda$ that the network is trained on, and trusted on.
-    - `moments`: the moments of the training samples, [`entropax.denoiser.Moments`][], as [`entropax.fit`][] measures
+    - `moments`: the moments of the training samples, [`entropax.Moments`][], as [`entropax.fit`][] measures
         them, or `None`. With them, `net`, `baseline`, `scale`, `normalise` and `trained_range` belong to the data in
         the units $u = (x - m)/c$ of the moments, while the denoiser itself remains one of $x$: the noise of both is the
         same, and so is every likelihood up to the constant $d\log c$, which all estimands include. Beyond the trained
