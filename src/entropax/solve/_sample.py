@@ -58,7 +58,7 @@ def sample(
     r"""Draws samples by the reverse SDE or the probability flow of a denoiser, from noise at $\lambda(T)$ to data.
 
     A model of [`entropax.fit`][] is sampled in units of its training data, $u = (x - m)/c$ with $m$ and $c$ of
-    [`entropax.denoiser.Moments`][]: the process acts on $u$, every $\lambda$ is that of $u$, and the samples are
+    [`entropax.Moments`][]: the process acts on $u$, every $\lambda$ is that of $u$, and the samples are
     returned as $x = m + cu$. For standardised data the two are the same.
 
     **Arguments:**
