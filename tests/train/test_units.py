@@ -135,3 +135,30 @@ def test_units_of_the_samples_change_nothing_but_the_likelihood(scale, shift):
     # As many bits of rounding as float32 has.
     np.testing.assert_allclose(other_value.value, value.value + 2 * math.log(scale), atol=0.02)
     assert jax.tree.structure(value) == jax.tree.structure(other_value)
+
+
+def test_a_baseline_in_the_units_of_the_samples_serves_too():
+    x = jnp.asarray(MEANS + STDS * correlated(2, 1000), jnp.float32)
+    scheme = ex.gaussian_matching(x)
+    model = ex.fit(x, key=jr.key(0), width=8, depth=1, parameterisation=scheme, settings=UNTRAINED)
+    estimate = ex.nll(model, x, key=jr.key(1))
+    exact = gaussian_entropy(STDS, CORRELATION)
+    assert abs(float(estimate.value) - exact) < 4 * float(estimate.stderr) + 0.01 < 0.2, estimate
+
+
+def test_the_path_likelihood_is_that_of_the_samples():
+    means, stds = np.array([1e3, -20.0]), np.array([8.0, 4.0])
+    x = jnp.asarray(means + stds * normal(3, 512), jnp.float32)
+    model = ex.fit(x, key=jr.key(0), width=8, depth=1, settings=UNTRAINED)
+    estimate = ex.solve.path_nll(PROCESS, model, x, key=jr.key(1))
+    assert abs(float(estimate.value) - gaussian_entropy(stds)) < 4 * float(estimate.stderr) + 0.02, estimate
+    with pytest.raises(ValueError, match=r"`paths` begin at `s_min` = 0.1, .*: give a smaller `s_min`"):
+        ex.solve.path_nll(PROCESS, model, x, key=jr.key(1), paths=ex.solve.Paths(s_min=0.1))
+
+
+@pytest.mark.parametrize("scheme", [ex.score_matching(), ex.noise_matching()])
+def test_parameterisations_without_a_baseline_learn_in_any_units(scheme):
+    x = jnp.asarray([300.0, -2.0] + np.array([20.0, 0.05]) * normal(4, 1000), jnp.float32)
+    model = ex.fit(x, key=jr.key(0), width=32, depth=1, parameterisation=scheme, settings=SHORT)
+    estimate = ex.nll(model, x, key=jr.key(1))
+    assert abs(float(estimate.value) - gaussian_entropy(np.array([20.0, 0.05]))) < 0.25, estimate

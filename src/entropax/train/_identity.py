@@ -1,4 +1,4 @@
-"""What a training is made of, so that no checkpoint of another one is taken for its own."""
+"""What a training is made of, so that it never resumes from the checkpoint of another training."""
 
 import dataclasses
 import hashlib
@@ -13,7 +13,7 @@ from jaxtyping import Array, PRNGKeyArray, PyTree
 from ._settings import Settings
 
 
-# What decides on when a training ends and not on what it does until then.
+# Settings that decide when a training ends, and nothing that it computes before.
 _FREE = ("patience",)
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
