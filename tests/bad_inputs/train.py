@@ -1,5 +1,7 @@
 """Bad inputs of trainings: samples, conditions, settings, keys and folders."""
 
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+
 import pathlib
 import tempfile
 

@@ -1,5 +1,7 @@
 """Bad inputs of public checkpoints: damaged files, other formats, and numbers that NumPy does not have."""
 
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+
 import json
 import pathlib
 import struct
