@@ -41,6 +41,7 @@ from .denoiser import (
     Histogram as Histogram,
     Interval as Interval,
     LearnedProduct as LearnedProduct,
+    Moments as Moments,
     Neural as Neural,
     noise_matching as noise_matching,
     Parameterisation as Parameterisation,

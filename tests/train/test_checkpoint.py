@@ -221,9 +221,10 @@ checkpoints = Checkpoints(sys.argv[1], {IDENTITY!r})
 """
 
 
-def start(directory: pathlib.Path, program: str) -> subprocess.Popen[str]:
+def start(directory: pathlib.Path, program: str, stdin: int | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM + program, str(directory)],
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -352,3 +353,72 @@ def test_a_writer_tells_of_what_it_could_not_write_beside_what_stands(tmp_path, 
         monkeypatch.setattr(Checkpoints, "save", full)
         writer.save(2, state_of(2))
         assert re.fullmatch("The last good checkpoint is .*-step-1. no space left", writer.standing())
+
+
+def test_two_processes_do_not_write_to_one_folder(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "c", IDENTITY)
+    child = start(
+        tmp_path / "c",
+        """
+with checkpoints.locked():
+    checkpoints.save(1, state_of(1.0))
+    (checkpoints._path / ".writing-1").mkdir()
+    print("locked", flush=True)
+    sys.stdin.readline()
+    checkpoints.save(2, state_of(2.0))
+""",
+        stdin=subprocess.PIPE,
+    )
+    assert child.stdout is not None and child.stdout.readline() == "locked\n"
+    with pytest.raises(ValueError, match=r"/c is in use by another training: wait for it, or name another"):
+        checkpoints.save(3, state_of(3))
+    with pytest.raises(ValueError, match="in use"), checkpoints.locked():
+        pass
+    # What the other one was writing is there still, and reading does no harm.
+    assert (tmp_path / "c" / ".writing-1").exists() and checkpoints.latest() == 1
+    child.communicate("\n", timeout=120)
+    assert child.returncode == 0 and checkpoints.latest() == 2
+    checkpoints.save(3, state_of(3))
+    assert checkpoints.latest() == 3 and not (tmp_path / "c" / ".writing-1").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "null", '"text"', '{"format": "one"}', "\udcff", '{"step": "2"}'])
+def test_a_record_of_any_damage_is_passed_over(tmp_path, content):
+    checkpoints = Checkpoints(tmp_path, IDENTITY)
+    checkpoints.save(1, state_of(1))
+    checkpoints.save(2, state_of(2))
+    record = newest(tmp_path) / "checkpoint.json"
+    (tmp_path / "12-step-x").mkdir()
+    record.write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.warns(UserWarning, match="checkpoint.json.*Going on from the checkpoint before it, step 1"):
+        step, state, _ = restore(checkpoints, state_of(0))
+    assert step == 1 and bits(state) == bits(state_of(1))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "7", "{"])
+def test_an_identity_of_any_damage_is_refused(tmp_path, content):
+    checkpoints = Checkpoints(tmp_path, IDENTITY)
+    checkpoints.save(1, state_of(1))
+    (tmp_path / "identity.json").write_text(content)
+    with pytest.raises(ValueError, match="identity.json is damaged"):
+        checkpoints.restore(state_of(0))
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        checkpoints = Checkpoints(path, IDENTITY)
+        for use in (checkpoints.latest, checkpoints.check_writable, lambda: checkpoints.save(1, state_of(1))):
+            with pytest.raises(ValueError, match="`directory` must be a folder; .*/file is a file"):
+                use()
+
+
+def test_a_folder_that_takes_no_files_is_found_before_the_work(tmp_path, monkeypatch):
+    # Permissions do not stop an administrator.
+    def refuse(self, *arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(pathlib.Path, "write_text", refuse)
+    with pytest.raises(OSError, match=r"Checkpoints cannot be written to .*/c \(.*Permission denied\): make it writ"):
+        Checkpoints(tmp_path / "c", IDENTITY).check_writable()
+    assert list((tmp_path / "c").iterdir()) == []

@@ -1,14 +1,17 @@
 """Training: it learns what is known in closed form, resumes to the bit, and takes the same steps on any devices."""
 
+import atexit
 import contextlib
 import dataclasses
 import functools as ft
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 
@@ -36,13 +39,13 @@ def samples():
     return (x[50:], y[50:]), (x[:50], y[:50])
 
 
-def small(shares=None, settings=SMALL, **arguments):
+def small(shares=None, settings=SMALL, seed=4, net_seed=3, **arguments):
     """A training of a small network. Those of the same shapes and settings share what is compiled."""
     (x, y), held_out = samples() if shares is None else shares
-    net = make_network(x.astype(jnp.float32), y, (-9.0, 9.0), width=16, depth=1, key=jr.key(3))
+    net = make_network(x.astype(jnp.float32), y, (-9.0, 9.0), width=16, depth=1, key=jr.key(net_seed))
     scheme = ex.entropy_matching()
     denoiser = ex.Neural(net, scheme.baseline, scheme.scale, ex.Standardising(jnp.zeros(3), jnp.ones(3)), (-9.0, 9.0))
-    return ex.train(denoiser, x, y, held_out=held_out, key=jr.key(4), settings=settings, **arguments)
+    return ex.train(denoiser, x, y, held_out=held_out, key=jr.key(seed), settings=settings, **arguments)
 
 
 @contextlib.contextmanager
@@ -273,9 +276,9 @@ def test_divergence_names_the_step_its_samples_and_what_is_safe(tmp_path):
 def test_a_fit_names_samples_by_their_places_in_what_it_was_given():
     # What is held out is drawn by the key: not this one, as the held-out loss is not what is named.
     x, _ = PROBLEM.sample(jr.key(1), 60)
-    x = x.at[7].set(1e30)
+    x = x.at[7].set(1e10)
     fit = ft.partial(ex.fit, key=jr.key(2), width=8, depth=1, log_snr_range=(-9.0, 9.0), held_out=0.05)
-    normalise = ex.Standardising(jnp.zeros(3), jnp.ones(3))
+    normalise = lambda z, log_snr: jnp.where(jnp.any(jnp.abs(z) > 1e6), jnp.nan, z)
     settings = ex.Settings(steps=40, chunk=20, batch_size=16)
     with pytest.raises(ex.DivergenceError) as caught:
         fit(x, normalise=normalise, settings=settings)
@@ -362,6 +365,54 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         small(checkpoints=ex.Checkpoints(tmp_path, {"seed": 1}))
 
 
+_ANOTHER = {
+    "data.x": lambda x, y, held, key, settings: (((x + 1, y), held), key, settings),
+    "data.y": lambda x, y, held, key, settings: (((x, y[::-1]), held), key, settings),
+    "held_out.x": lambda x, y, held, key, settings: (((x, y), (held[0] + 1, held[1])), key, settings),
+    "key": lambda x, y, held, key, settings: (((x, y), held), 5, settings),
+    "settings.learning_rate": lambda x, y, held, key, settings: (
+        ((x, y), held), key, dataclasses.replace(settings, learning_rate=1e-3)
+    ),
+    "settings.batch_size": lambda x, y, held, key, settings: (
+        ((x, y), held), key, dataclasses.replace(settings, batch_size=32)
+    ),
+    "settings.weighting": lambda x, y, held, key, settings: (
+        ((x, y), held), key, dataclasses.replace(settings, weighting=ex.Sigmoid(1.0))
+    ),
+}  # fmt: skip
+
+
+@ft.cache
+def checkpointed():
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    small(checkpoints=ex.Checkpoints(folder, {}))
+    return folder
+
+
+@pytest.mark.parametrize("part", _ANOTHER)
+def test_a_training_does_not_go_on_from_another_one(part):
+    """Whatever is in the identity that the caller gives."""
+    folder = checkpointed()
+    (x, y), held = samples()
+    shares, key, settings = _ANOTHER[part](x, y, held, 4, SMALL)
+    with pytest.raises(ValueError, match=f"belongs to another configuration: .*`training.{part}` is .* here, .* there"):
+        small(shares, settings, seed=key, checkpoints=ex.Checkpoints(folder, {}))
+
+
+def test_a_training_of_more_steps_or_from_other_weights_is_another_one():
+    folder = checkpointed()
+    with pytest.raises(ValueError, match="`training.settings.steps` is 80 here, 60 there"):
+        small(settings=dataclasses.replace(SMALL, steps=80), checkpoints=ex.Checkpoints(folder, {}))
+    with pytest.raises(ValueError, match="`training.network` is .* here, .* there"):
+        small(net_seed=30, checkpoints=ex.Checkpoints(folder, {}))
+    with pytest.raises(ValueError, match="`identity` must not have a field `training`"):
+        small(checkpoints=ex.Checkpoints(folder, {"training": 1}))
+    # Patience says when to end, and not what comes before.
+    found = small(settings=dataclasses.replace(SMALL, patience=50), checkpoints=ex.Checkpoints(folder, {}))
+    np.testing.assert_array_equal(found.history.loss, plain().history.loss)
+
+
 # That what is not finite stops a training, samples that are not have shown already.
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_training(getkey):
@@ -379,9 +430,9 @@ def test_bad_samples_are_refused(getkey):
         ex.fit(x, y[:10], key=getkey())
     with pytest.raises(ValueError, match=r"`y` must be labels, .* or vectors, .*; got float32 of shape \(20,\)"):
         ex.fit(x, y[:, 0], key=getkey())
-    with pytest.raises(ValueError, match="`held_out` must be a share"):
+    with pytest.raises(ValueError, match="`held_out` must be a share between 0 and 1; got 2.0"):
         ex.fit(x, key=getkey(), held_out=2.0)
-    with pytest.raises(ValueError, match="`steps` must be positive; got 0"):
+    with pytest.raises(ValueError, match="`steps` must be a whole number, at least 1; got 0"):
         ex.Settings(steps=0)
     with pytest.raises(ValueError, match="`accumulate` must divide `batch_size`, 10; got 3"):
         ex.Settings(batch_size=10, accumulate=3)

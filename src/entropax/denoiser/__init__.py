@@ -39,11 +39,21 @@ from ._mixture import Empirical as Empirical, GaussianMixture as GaussianMixture
 from ._neural import (
     entropy_matching as entropy_matching,
     gaussian_matching as gaussian_matching,
+    in_own_units as in_own_units,
+    moments_of as moments_of,
     Neural as Neural,
     noise_matching as noise_matching,
+    own_model as own_model,
     Parameterisation as Parameterisation,
     score_matching as score_matching,
     velocity_matching as velocity_matching,
 )
 from ._predictions import predictions as predictions
 from ._product import LearnedProduct as LearnedProduct, Product as Product
+from ._units import (
+    change_units as change_units,
+    in_units as in_units,
+    IndependentGaussian as IndependentGaussian,
+    Moments as Moments,
+    shifted as shifted,
+)

@@ -1,13 +1,18 @@
+import dataclasses
+import math
+
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, Equilibrium, Gaussian
+from ..denoiser import AbstractDenoiser, Equilibrium, Gaussian, in_own_units, IndependentGaussian, moments_of
 from ..integral import Estimate, integrate, Integrator, LossGap
 
 
 def nll(
     denoiser: AbstractDenoiser,
-    x: Inexact[Array, " batch *shape"],
+    x: Inexact[Array | np.ndarray, " batch *shape"],
     y: PyTree | None = None,
     *,
     key: PRNGKeyArray,
@@ -33,7 +38,9 @@ def nll(
     - `y`: their conditions, for $-\log p(x|y)$; without it, $-\log p(x)$.
     - `key`: the randomness of nodes and noise.
     - `baseline`: $p_G$, which the result does not depend on, but its error does: `Gaussian.fit(x_train)` is the control
-        variate that knows most; $\mathcal{N}(0, I)$ where it is not given.
+        variate that knows most. The default is the Gaussian with independent coordinates that has the mean and the
+        variances of the training samples, if the model has stored them, as a model of [`entropax.fit`][] has, and
+        $\mathcal{N}(0, I)$ otherwise.
     - `integrator`: how the integral over $\lambda$ is done.
 
     **Returns:** an [`entropax.Estimate`][] in nats for a whole sample, with `pointwise` of shape `(batch,)`. Its
@@ -47,7 +54,24 @@ def nll(
         Kong, Brekelmans and Ver Steeg, Information-theoretic diffusion (2023), in the form that is exact for each
         sample on a finite range; Guo, Shamai and Verdú, Mutual information and minimum mean-square error (2005).
     """
-    baseline = Equilibrium() if baseline is None else baseline
+    moments = moments_of(denoiser)
+    if baseline is None and moments is not None and integrator.log_snr_range is None:
+        # In units of the training data, where float32 has all its digits, and noise levels are those that were trained.
+        own, u = in_own_units(denoiser), moments.standardise(x)
+        own_baseline = IndependentGaussian(jnp.zeros_like(moments.mean), moments.std / moments.scale)
+        estimate = _nll(own, u, y, key, own_baseline, integrator).shifted(u[0].size * math.log(moments.scale))
+        return in_other_units(estimate, 1 / moments.scale)
+    return _nll(denoiser, x, y, key, Equilibrium() if baseline is None else baseline, integrator)
+
+
+def _nll(denoiser, x, y, key, baseline, integrator):
     known = -jax.vmap(baseline.log_density)(x)
     gap = integrate(LossGap(baseline, denoiser), x, y, key=key, integrator=integrator)
     return (-gap).shifted(known)
+
+
+def in_other_units(estimate: Estimate, scale: float) -> Estimate:
+    r"""An estimate whose profile lies along $\lambda$ of $x$, as one along $\lambda$ of $x/c$."""
+    assert estimate.profile is not None
+    moved = estimate.profile.log_snr + 2 * math.log(scale)
+    return dataclasses.replace(estimate, profile=dataclasses.replace(estimate.profile, log_snr=moved))

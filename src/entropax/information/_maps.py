@@ -1,8 +1,13 @@
+import math
+
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, Equilibrium
+from ..denoiser import AbstractDenoiser, Equilibrium, in_own_units, IndependentGaussian, moments_of
 from ..integral import Estimate, integrate, Integrator, LossGap, PerCoordinate
+from ._likelihood import in_other_units
 from ._mutual_information import AbstractMethod, AbstractRateMethod, Orthogonal, reference_or_alone
 
 
@@ -55,7 +60,7 @@ def information_map(
 
 def nll_map(
     denoiser: AbstractDenoiser,
-    x: Inexact[Array, " batch *shape"],
+    x: Inexact[Array | np.ndarray, " batch *shape"],
     y: PyTree | None = None,
     *,
     key: PRNGKeyArray,
@@ -69,7 +74,7 @@ def nll_map(
 
     Any other baseline with independent coordinates gives the same map: the two terms it enters by cancel in each.
 
-    **Arguments:** as [`entropax.nll`][], whose baseline is $\mathcal{N}(0, I)$ here.
+    **Arguments:** as [`entropax.nll`][], whose default baseline is used here.
 
     **Returns:** an [`entropax.Estimate`][] in nats, `value` of shape `shape`, `pointwise` of shape `(batch, *shape)`.
     The sum over coordinates, [`entropax.Estimate.sum`][], is [`entropax.nll`][] with the same key.
@@ -80,6 +85,13 @@ def nll_map(
         Kong, Brekelmans and Ver Steeg, Information-theoretic diffusion (2023); Kong et al., Interpretable diffusion via
         information decomposition (2024).
     """
+    moments = moments_of(denoiser)
+    if moments is not None and integrator.log_snr_range is None:
+        own, u = in_own_units(denoiser), moments.standardise(x)
+        own_baseline = IndependentGaussian(jnp.zeros_like(moments.mean), moments.std / moments.scale)
+        known = math.log(moments.scale) - jax.vmap(own_baseline.log_densities)(u)
+        gap = integrate(PerCoordinate(LossGap(own_baseline, own)), u, y, key=key, integrator=integrator)
+        return in_other_units((-gap).shifted(known), 1 / moments.scale)
     baseline = Equilibrium()
     known = -jnp.vectorize(baseline.log_density)(x)
     gap = integrate(PerCoordinate(LossGap(baseline, denoiser)), x, y, key=key, integrator=integrator)

@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
-from ..denoiser import AbstractDenoiser, check_conditions, diffuse
+from ..denoiser import AbstractDenoiser, change_units, check_conditions, diffuse, moments_of
 from ..parallel import leads, own, replicate, shard
 from ._estimate import Estimate, Profile, standard_error
 from ._integrands import AbstractIntegrand, check_prediction, PerCoordinate
@@ -86,7 +86,7 @@ class Integrator(eqx.Module):
 
 def integrate(
     integrands: PyTree[AbstractIntegrand],
-    x: Inexact[Array, " batch *shape"],
+    x: Inexact[Array | np.ndarray, " batch *shape"],
     y: PyTree | None = None,
     *,
     key: PRNGKeyArray,
@@ -107,6 +107,7 @@ def integrate(
     **Raises:** `ValueError` on empty or too few samples, lengths that do not match, a range outside where a denoiser
     can be trusted, or a denoiser whose prediction does not have the shape of a sample.
     """
+    integrands, x = _centred(integrands, x)
     batch = _check_samples(x, y)
     is_integrand = lambda leaf: isinstance(leaf, AbstractIntegrand)
     named, structure = jax.tree.flatten_with_path(integrands, is_leaf=is_integrand)
@@ -175,6 +176,32 @@ def fit_density(profile: Profile, floor: float = 0.1) -> Piecewise:
     return Piecewise(edges, (1 - floor) * wanted + floor / jnp.sum(widths))
 
 
+# Means of so many standard deviations cost float32 a digit or more of the noise where data are just resolved.
+_FAR = 1e3
+
+
+def _centred(integrands, x):
+    """The rates of x less the mean of the training samples, where these lie so far from zero that float32 would lose
+    digits of the noise beside them. Noise levels and all rates remain what they are."""
+    moments = moments_of(integrands)
+    if moments is None or any(isinstance(leaf, Tracer) for leaf in (moments.mean, moments.std, x)):
+        return integrands, jnp.asarray(x)
+    mean, std = np.asarray(moments.mean, np.float64), np.asarray(moments.std, np.float64)
+    if np.shape(x)[1:] != mean.shape or not (np.abs(mean) > _FAR * std).any():
+        return integrands, jnp.asarray(x)
+    is_denoiser = lambda node: isinstance(node, AbstractDenoiser)
+    moved = {}
+
+    def centre(node):
+        # Each denoiser once, so that those of several rates remain one.
+        if is_denoiser(node) and id(node) not in moved:
+            moved[id(node)] = change_units(node, moments.mean, 1.0)
+        return moved.get(id(node), node)
+
+    centred = x - moments.mean[None] if isinstance(x, jax.Array) else jnp.asarray(x - mean, moments.mean.dtype)
+    return jax.tree.map(centre, integrands, is_leaf=is_denoiser), centred
+
+
 def _check_samples(x, y) -> int:
     if x.ndim < 1 or x.shape[0] == 0:
         raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {x.shape}.")
@@ -186,7 +213,9 @@ def _range(rates, integrator):
     low = max(rate.log_snr_range[0] for rate in rates)
     high = min(rate.log_snr_range[1] for rate in rates)
     if integrator.log_snr_range is None:
-        return max(low, _UNBOUNDED[0]), min(high, _UNBOUNDED[1]), True
+        # A model that was trained on data in units of their own is trusted where those data are resolved.
+        ends = low if math.isfinite(low) else _UNBOUNDED[0], high if math.isfinite(high) else _UNBOUNDED[1]
+        return *ends, True
     asked = integrator.log_snr_range
     if asked[0] < low - 1e-3 or asked[1] > high + 1e-3:
         raise ValueError(

@@ -81,9 +81,13 @@ class VectorCondition(AbstractCondition):
     def __init__(self, y: Float[ArrayLike, "batch dim_y"], width: int, *, key: PRNGKeyArray):
         samples = np.asarray(y, np.float64)
         self.mean = jnp.asarray(samples.mean(0), jnp.float32)
-        values, axes = np.linalg.eigh(np.atleast_2d(np.cov(samples, rowvar=False)))
+        # Columns of one size first: what is small in its own units is no direction of small variance.
+        stds = samples.std(0)
+        stds = np.where(stds > 0, stds, 1.0)
+        values, axes = np.linalg.eigh(np.atleast_2d(np.cov(samples / stds, rowvar=False)))
         # Directions that float32 samples cannot resolve are not blown up to order one.
-        self.whiten = jnp.asarray((axes / np.sqrt(np.maximum(values, _FLOOR * values.max()))) @ axes.T, jnp.float32)
+        whiten = (axes / np.sqrt(np.maximum(values, _FLOOR * values.max()))) @ axes.T / stds
+        self.whiten = jnp.asarray(whiten, jnp.float32)
         self.linear = eqx.nn.Linear(samples.shape[1], width, key=key)
         self.null = jnp.zeros(width)
         self.width = width

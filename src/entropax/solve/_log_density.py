@@ -1,3 +1,5 @@
+import math
+
 import diffrax as dfx
 import equinox as eqx
 import jax
@@ -8,7 +10,7 @@ from jax.core import Tracer
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, Equilibrium, noise, signal
+from ..denoiser import AbstractDenoiser, Equilibrium, in_own_units, moments_of, noise, own_model, signal
 from ..parallel import on_each_device, replicate, shard
 from ..process import AbstractProcess
 from ._checks import check_samples, check_shape
@@ -71,6 +73,9 @@ def log_density(
     \tfrac12\frac{\Sigma}{\mu^2}(\nabla\cdot s + \|s\|^2)$. At the end it is nearly $\mathcal{N}(0, I)$; what it is
     more, $\log p_T$ has from the model's own score along the ray from 0 to $z$. Both corrections are reported.
 
+    The flow of a model of [`entropax.fit`][] is solved in units of its training data, $u = (x - m)/c$, as
+    [`entropax.sample`][] is; the value is the density of $x$, $\log p(x) = \log p(u) - d\log c$.
+
     **Arguments:**
 
     - `process`: where the flow ends.
@@ -95,6 +100,9 @@ def log_density(
         SDEs (2021), Eq. (39); the paper's Eq. (63) is its flow.
     """
     check_samples(x, y)
+    moments, model = moments_of(denoiser), own_model(denoiser)
+    if moments is not None:
+        denoiser, x = in_own_units(denoiser), moments.standardise(x)
     if key is None:
         if not isinstance(divergence, ExactDivergence):
             raise ValueError(f"`key` is needed for a divergence that is random, {type(divergence).__name__}.")
@@ -102,7 +110,9 @@ def log_density(
 
     end = process.log_snr(jnp.asarray(process.T, x.dtype))
     low = jnp.maximum(end, max(denoiser.log_snr_range[0], _UNBOUNDED[0]))
-    high = jnp.asarray(min(denoiser.log_snr_range[1], _UNBOUNDED[1]), x.dtype)
+    high = jnp.asarray(
+        min(denoiser.log_snr_range[1], _UNBOUNDED[1] if model is None else model.trained_range[1]), x.dtype
+    )
     samples = shard((x, y, jr.split(key, x.shape[0])), mesh)
     controller = dfx.PIDController(rtol=rtol, atol=atol)
     value, truncation, remainder, steps, failed = _solve(
@@ -116,6 +126,8 @@ def log_density(
         value = eqx.error_if(value, failed, message)
     elif bool(jnp.any(failed)):
         raise RuntimeError(message)
+    if moments is not None:
+        value = value - x[0].size * math.log(moments.scale)
     stages = solver.tableau.num_stages  # pyright: ignore[reportAttributeAccessIssue]
     return LogDensity(value, truncation, remainder, steps, stages * steps, rtol, atol)
 

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 
 import diffrax as dfx
@@ -8,7 +9,7 @@ import jax.random as jr
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, entropy_field, Equilibrium, score
+from ..denoiser import AbstractDenoiser, entropy_field, Equilibrium, in_own_units, moments_of, own_model, score
 from ..integral import Estimate, mean_of
 from ..process import AbstractProcess
 from ..terms import accumulate, forward, GridBrownianPath, PathState, reverse
@@ -127,7 +128,8 @@ def path_nll(
       \sigma^2\nabla\log p_s)\,\mathrm{d}s - \log p_T(X_T)\,\Big|\,X_0 = x\Bigr],$$
 
     whose mean over the data is the entropy $S(X)$, or $S(X|Y)$ given `y`. One path is drawn for each sample; repeat a
-    sample for more.
+    sample for more. With a model of [`entropax.fit`][] the process acts on $u = (x - m)/c$, as in
+    [`entropax.sample`][], and the value is that of $x$, $-\log p(u) + d\log c$.
 
     **Arguments:** as [`entropax.solve.entropy_production`][], and
 
@@ -142,11 +144,28 @@ def path_nll(
         Diffusion models are Kelly gamblers, Eqs. (47), (48).
     """
     check_denoiser(denoiser, x, y)
+    moments, model = moments_of(denoiser), own_model(denoiser)
+    if moments is not None and model is not None:
+        denoiser, x = in_own_units(denoiser), moments.standardise(x)
+        _check_first(process, paths, model.trained_range[1])
     probe_key, path_key = jr.split(key)
     probes = jax.vmap(divergence.probes)(jr.split(probe_key, x.shape[0]), x)
     rate = _PathRate(process, denoiser, divergence)
     end, s_max = forward_functional(process, x, (y, probes), rate, path_key, paths)
-    return mean_of(end.total - log_terminal(process, end.x, s_max))
+    offset = 0.0 if moments is None else x[0].size * math.log(moments.scale)
+    return mean_of(end.total - log_terminal(process, end.x, s_max) + offset)
+
+
+def _check_first(process, paths, high):
+    """Refuses paths that begin with more noise than the data have in their smallest direction."""
+    first = process.log_snr(jnp.asarray(paths.s_min))
+    # A trained range ends 7 units beyond that direction, or later.
+    if not isinstance(first, Tracer) and float(first) < high - 6.0:
+        raise ValueError(
+            f"`paths` begin at `s_min` = {paths.s_min:g}, λ = {float(first):.1f}, where noise hides a direction of the "
+            f"data that the model resolves at λ = {high - 7:.1f} only: give a smaller `s_min`, or use "
+            "`ex.log_density` or `ex.nll`."
+        )
 
 
 class EntropyRate(eqx.Module):

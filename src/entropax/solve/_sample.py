@@ -8,7 +8,7 @@ import jax.random as jr
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, noise
+from ..denoiser import AbstractDenoiser, in_own_units, moments_of, noise
 from ..parallel import on_each_device, replicate, shard
 from ..process import AbstractProcess
 from ..terms import GridBrownianPath, probability_flow, ProbabilityFlow, reverse, TimeReversed
@@ -57,6 +57,10 @@ def sample(
 ) -> Samples:
     r"""Draws samples by the reverse SDE or the probability flow of a denoiser, from noise at $\lambda(T)$ to data.
 
+    A model of [`entropax.fit`][] is sampled in units of its training data, $u = (x - m)/c$ with $m$ and $c$ of
+    [`entropax.Moments`][]: the process acts on $u$, every $\lambda$ is that of $u$, and the samples are
+    returned as $x = m + cu$. For standardised data the two are the same.
+
     **Arguments:**
 
     - `process`: says at which $\lambda$ the noise begins, and what its own clock is.
@@ -99,11 +103,14 @@ def decode(
 
     **Returns:**, **Raises:** as there; `ValueError` for churn without a key.
     """
+    moments = moments_of(denoiser)
     terms, denoiser, ts, latent, y = _begin(process, denoiser, latent, y, key, sampler)
     # Of the sampler what is compiled; the rest are numbers that must not be part of it.
     how = sampler.solver, sampler.controller, sampler.max_steps, sampler.mesh, sampler.time, sampler.finish
     end, failed, steps = _drawn(terms, denoiser, how, ts, latent, y)
-    return Samples(_checked(end, failed, sampler, ts), _evaluations(sampler, steps), steps)
+    x = _checked(end, failed, sampler, ts)
+    x = x if moments is None else moments.mean[None] + moments.scale * x
+    return Samples(x, _evaluations(sampler, steps), steps)
 
 
 def trajectory(
@@ -162,6 +169,9 @@ def encode(
             f"`sampler` must have no churn to encode with, as noise cannot be undone; got {sampler.churn}."
         )
     check_inputs(denoiser, x, y)
+    moments = moments_of(denoiser)
+    if moments is not None:
+        denoiser, x = in_own_units(denoiser), moments.standardise(x)
     clock = sampler.time
     ts = sampler.times(process, denoiser)[::-1]
     x, y = shard((x, y), sampler.mesh)
@@ -177,6 +187,7 @@ def _begin(process, denoiser, latent, y, key, sampler):
     """Terms, denoiser and times in the clock of the sampler, t = −s, and the state and the conditions, all on their
     devices."""
     check_inputs(denoiser, latent, y)
+    denoiser = in_own_units(denoiser)
     latent, y = shard((latent, y), sampler.mesh)
     # On all devices, those of other processes too.
     fixed = sampler.time, denoiser, -sampler.times(process, denoiser), key, sampler.churn

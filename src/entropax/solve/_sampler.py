@@ -10,7 +10,7 @@ from jax.core import Tracer
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
-from ..denoiser import AbstractDenoiser, denoised_mean
+from ..denoiser import AbstractDenoiser, denoised_mean, in_own_units, own_model
 from ..process import AbstractProcess, NoiseRatio
 from ._evaluations import needs_noise, takes_noise
 from ._grids import AbstractGrid, check_increasing, UniformLogSNR
@@ -41,7 +41,8 @@ class Sampler(eqx.Module):
     - `churn`: $\eta$ of the reverse SDE, a number or a function of $\lambda$; 0 is the probability flow.
     - `controller`: a step-size controller of Diffrax, for adaptive solves: every sample has steps of its own.
     - `log_snr_range`: $\lambda$ of the most and the least noise. Where it is not given, from that of the process at $T$
-        to 12, within what the denoiser can be trusted on.
+        to 12, or to the end of the trained range of a model of [`entropax.fit`][], within what the
+        denoiser can be trusted on.
     - `finish`: what is made of the last state, `finish(process, denoiser, x, s, y)`: its denoised mean, which costs one
         evaluation, or nothing at all for `None`.
     - `max_steps`: after how many an adaptive solve gives up.
@@ -124,10 +125,14 @@ class Sampler(eqx.Module):
         return self._laid(process, denoiser)[1]
 
     def _laid(self, process, denoiser):
+        denoiser = in_own_units(denoiser)
+        model = own_model(denoiser)
+        # The data of a model that has measured them are resolved where its trained range ends.
+        end = _LEAST_NOISE if model is None else model.trained_range[1]
         trusted = denoiser.log_snr_range
         # As arrays they are numbers to compiled code, which then serves every range.
         given = None if self.log_snr_range is None else tuple(jnp.asarray(end) for end in self.log_snr_range)
-        nodes, times, ends, reach = _lay(process, self.time, self.grid, self.steps, trusted, given)
+        nodes, times, ends, reach = _lay(process, self.time, self.grid, self.steps, trusted, end, given)
         if not any(isinstance(number, Tracer) for number in (nodes, ends, reach)):
             self._check(trusted, *jax.device_get((nodes, ends, reach)))
         return nodes, times
@@ -152,10 +157,10 @@ class Sampler(eqx.Module):
 
 
 @eqx.filter_jit
-def _lay(process, clock, grid, steps, trusted, given):
+def _lay(process, clock, grid, steps, trusted, end, given):
     """The nodes, their times, the ends that were asked for, and what the clock reaches."""
     if given is None:
-        given = jnp.maximum(process.log_snr(jnp.asarray(process.T)), trusted[0]), min(_LEAST_NOISE, trusted[1])
+        given = jnp.maximum(process.log_snr(jnp.asarray(process.T)), trusted[0]), min(end, trusted[1])
     ends = jnp.asarray(given)
     reach = jnp.stack([clock.log_snr(jnp.asarray(s)) for s in (clock.T, 0.0)])
     # The grid follows the process but is no function of its parameters to derivatives.

@@ -1,10 +1,12 @@
 import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import json
 import logging
 import os
 import pathlib
+import re
 import shutil
 import time
 import warnings
@@ -16,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from .._arguments import check_whole
+
 
 _IDENTITY = "identity.json"
 _RECORD = "checkpoint.json"
@@ -23,6 +27,12 @@ _WRITING = ".writing"
 
 # Of what is written here; a later one may mean something else by the same names.
 _FORMAT = 1
+
+# The folder of a checkpoint: its number, and the step.
+_NAME = re.compile(r"\d+-step-\d+")
+
+# The folders that this process has locked.
+_HELD: set[pathlib.Path] = set()
 
 # How many checkpoints stay: one more than is needed, in case the newest turns out to be damaged.
 _KEEP = 2
@@ -36,13 +46,15 @@ class Checkpoints:
     It is refused where it would be wrong: under another configuration, for a state of other shapes, or with a file that
     is not the one that was written. The last two are kept.
 
-    One process writes; a state may be restored to other devices than it was saved from.
+    One process at a time writes: while it does, the folder is locked for all others. A state may be restored to other
+    devices than it was saved from.
 
     **Arguments:**
 
     - `directory`: the folder; it is made at the first save.
-    - `identity`: what a checkpoint must agree on before it may be restored, usually the configuration of the training:
-        anything that JSON can hold. The shapes of the state are added to it.
+    - `identity`: what a checkpoint must agree on before it may be restored, usually the configuration of the program:
+        anything that JSON can hold. The shapes of the state are added to it, and by [`entropax.train`][], under
+        `training`, what the training itself is made of: digests of the data, the key, the settings and the network.
     """
 
     directory: str | os.PathLike[str]
@@ -60,11 +72,14 @@ class Checkpoints:
         - `metadata`: anything that JSON can hold.
 
         **Raises:** `ValueError` where the step is negative, JSON cannot hold the metadata, or the folder holds
-        something else than checkpoints of this identity; `OSError` where writing fails, for want of space above all:
-        the checkpoints before this one stay as they were.
+        something else than checkpoints of this identity, or another process writes to it; `OSError` where writing
+        fails, for want of space above all: the checkpoints before this one stay as they were.
         """
-        if step < 0:
-            raise ValueError(f"`step` must not be negative; got {step}.")
+        check_whole("step", step, least=0)
+        with self.locked():
+            self._save(step, state, metadata)
+
+    def _save(self, step, state, metadata):
         identity = _plain(self.identity, "identity") | {"state": _shapes(state)}
         record = {"format": _FORMAT, "step": step, "metadata": _plain(metadata, "metadata")}
         known = self._identity()
@@ -99,6 +114,63 @@ class Checkpoints:
             ) from error
         for old in self._newest_first()[_KEEP:]:
             shutil.rmtree(old, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps the folder for this process, which makes it where it is missing: for the whole of a training, so that
+        no other one takes its half-written checkpoints for abandoned ones.
+
+        **Raises:** `ValueError` where another training has the folder, or it is no folder; `OSError` where it cannot
+        be made.
+        """
+        path = self._path
+        if path in _HELD:
+            yield
+            return
+        self._check_folder()
+        path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            try:
+                # The system lets go of it when a process dies, however it does.
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(
+                    f"{path} is in use by another training: wait for it, or name another `directory`."
+                ) from None
+            except OSError:
+                # Some network file systems have no locks.
+                pass
+            _HELD.add(path)
+            yield
+        finally:
+            _HELD.discard(path)
+            os.close(descriptor)
+
+    def check_writable(self) -> None:
+        """Tries to write to the folder, so that an error comes before the work.
+
+        **Raises:** `OSError` that names the folder.
+        """
+        self._check_folder()
+        trial = self._path / f"{_WRITING}-{time.time_ns()}"
+        try:
+            trial.mkdir(parents=True)
+            (trial / "trial").write_text("")
+        except OSError as error:
+            raise OSError(
+                f"Checkpoints cannot be written to {self._path} ({error}): make it writable, or name another "
+                "`directory`."
+            ) from error
+        finally:
+            shutil.rmtree(trial, ignore_errors=True)
+
+    def _check_folder(self):
+        for path in (self._path, *self._path.parents):
+            if path.exists() or path.is_symlink():
+                if not path.is_dir():
+                    raise ValueError(f"`directory` must be a folder; {path} is a file. Name another `directory`.")
+                return
 
     def latest(self) -> int | None:
         """The step of the newest checkpoint; `None` where there is none."""
@@ -152,15 +224,26 @@ class Checkpoints:
             )
         return None
 
+    def of_training(self, made_of: Mapping[str, Any]) -> "Checkpoints":
+        """The same folder, for the training that is made of these parts alone.
+
+        **Raises:** `ValueError` where the identity has a field `training` already.
+        """
+        if "training" in self.identity:
+            raise ValueError("`identity` must not have a field `training`, which the training itself adds to it.")
+        return Checkpoints(self.directory, dict(self.identity) | {"training": dict(made_of)})
+
     @property
     def _path(self) -> pathlib.Path:
         return pathlib.Path(self.directory).absolute()
 
     def _newest_first(self) -> list[pathlib.Path]:
-        return sorted(self._path.glob("[0-9]*-step-*"), key=_number, reverse=True)
+        found = [path for path in self._path.glob("*-step-*") if _NAME.fullmatch(path.name)]
+        return sorted(found, key=_number, reverse=True)
 
     def _identity(self) -> dict[str, Any] | None:
         """What is on the disk about whose folder this is."""
+        self._check_folder()
         file = self._path / _IDENTITY
         if not file.exists():
             strangers = [entry.name for entry in self._path.glob("*") if not entry.name.startswith(".")]
@@ -171,8 +254,11 @@ class Checkpoints:
                 )
             return None
         try:
-            return dict(json.loads(file.read_text()))
-        except (TypeError, ValueError) as error:
+            known = json.loads(file.read_text())
+            if not isinstance(known, dict):
+                raise ValueError("it holds no fields")
+            return known
+        except ValueError as error:
             raise ValueError(
                 f"{file} is damaged ({error}), so that nothing tells whose checkpoints these are. Delete {self._path} "
                 "to train from the beginning, or bring it back from a copy."
@@ -314,8 +400,14 @@ def _verified(checkpoint: pathlib.Path) -> dict[str, Any]:
         record = json.loads((checkpoint / _RECORD).read_text())
     except ValueError:
         raise ValueError(f"{_RECORD} cannot be read") from None
+    if not isinstance(record, dict) or not isinstance(record.get("format", 1), int):
+        raise ValueError(f"{_RECORD} is not that of a checkpoint")
     if record.get("format", 1) > _FORMAT:
         raise _Newer(record["format"])
+    kinds = {"step": int, "metadata": dict, "files": dict}
+    for name, kind in kinds.items():
+        if not isinstance(record.get(name), kind):
+            raise ValueError(f"`{name}` of {_RECORD} is missing or damaged")
     for name, digest in record["files"].items():
         file = checkpoint / name
         if not file.is_file():

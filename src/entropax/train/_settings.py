@@ -1,8 +1,10 @@
 import math
+import numbers
 
 import equinox as eqx
 import optax
 
+from .._arguments import check_instance, check_not_negative, check_positive, check_whole
 from ._objective import AbstractWeighting, Likelihood
 
 
@@ -41,12 +43,22 @@ class Settings(eqx.Module):
 
     def __check_init__(self):
         for name in ("steps", "batch_size", "accumulate", "chunk"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be positive; got {getattr(self, name)}.")
+            check_whole(name, getattr(self, name), least=1)
+        if self.patience is not None:
+            check_whole("patience", self.patience, least=1)
+        check_positive(clip=self.clip)
+        check_not_negative(learning_rate=self.learning_rate, weight_decay=self.weight_decay)
+        check_instance("weighting", self.weighting, AbstractWeighting)
+        check_not_negative(unconditional=self.unconditional)
+        if self.unconditional > 1:
+            raise ValueError(f"`unconditional` must be a share, from 0 to 1; got {self.unconditional}.")
         if self.batch_size % self.accumulate:
             raise ValueError(f"`accumulate` must divide `batch_size`, {self.batch_size}; got {self.accumulate}.")
-        if not self.averages or not all(0 <= decay < 1 for decay in self.averages):
-            raise ValueError(f"`averages` must be decays, from 0 to less than 1, one or more; got {self.averages}.")
+        decays = self.averages if isinstance(self.averages, tuple) else ()
+        if not decays or not all(isinstance(decay, numbers.Real) and 0 <= decay < 1 for decay in decays):
+            raise ValueError(
+                f"`averages` must be decays, a tuple of one or more numbers from 0 to less than 1; got {self.averages}."
+            )
 
     @property
     def chunks(self) -> int:

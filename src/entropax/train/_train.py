@@ -1,3 +1,4 @@
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -9,10 +10,12 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 from tqdm import tqdm
 
+from .._arguments import check_instance, check_key
 from .._untrained import is_trained
 from ..denoiser import check_conditions, check_labels
 from ..parallel import agreed, gather, leads, replicate
 from ._checkpoint import Checkpoints
+from ._identity import identity_of
 from ._log import Clock, Logger, tell
 from ._objective import AbstractObjective, Denoising
 from ._settings import Settings
@@ -113,7 +116,8 @@ def train(
     - `transform`: what is made of a batch of `x` at each step, `transform(key, x) -> x`: noise that dequantises,
         augmentation. Without it samples are taken as they are.
     - `checkpoints`: where to save after each chunk, beside the training, and to resume from; a folder that all
-        processes see.
+        processes see. A training goes on from checkpoints of the same data, key, settings (but for `patience`), network
+        and objective alone; more `steps` are another training, whose learning rates differ from the first step on.
     - `loggers`: what takes note of losses and speed after each chunk, such as [`entropax.JSONLines`][].
     - `mesh`: the devices that batches are spread over, from [`entropax.parallel.make_mesh`][].
     - `placement`: how parameters and optimiser states lie on them: [`entropax.parallel.replicate`][], or
@@ -128,6 +132,20 @@ def train(
     belong to this training, or a batch that does not divide over the mesh; `OSError` where a checkpoint cannot be
     written.
     """
+    check_key(key)
+    check_instance("denoiser", denoiser, eqx.Module, "Subclass `ex.AbstractDenoiser`, or give `ex.Neural` a network.")
+    check_instance("settings", settings, Settings)
+    check_instance("objective", objective, (AbstractObjective, type(None)))
+    check_instance("checkpoints", checkpoints, (Checkpoints, type(None)))
+    check_instance("mesh", mesh, (Mesh, type(None)))
+    if not isinstance(held_out, tuple | list) or len(held_out) != 2:
+        raise ValueError(f"`held_out` must be samples and conditions, (x, None) without any; got {_kind(held_out)}.")
+    for name, array in (("x", x), ("held_out[0]", held_out[0])):
+        if not isinstance(array, jax.Array | np.ndarray) or array.ndim < 1 or array.shape[0] < 1:
+            raise ValueError(
+                f"`{name}` must be an array with at least one sample along its first axis; got {_kind(array)}. Bring "
+                "the batches of a loader together first, such as by np.concatenate(list(batches))."
+            )
     for names, samples in ((("x", "y"), (x, y)), (("held_out[0]", "held_out[1]"), held_out)):
         check_conditions(*samples, names)
         check_labels(denoiser, samples[1], names[1])
@@ -137,10 +155,23 @@ def train(
     parts = settings.batch_size // settings.accumulate
     if mesh is not None and parts % mesh.size:
         raise ValueError(f"`batch_size` / `accumulate`, {parts}, must divide by the {mesh.size} devices of the mesh.")
-    static, data, held_out = replicate((static, (x, y), held_out), mesh)
+    if checkpoints is not None:
+        made_of = identity_of(denoiser, x, y, (held_out[0], held_out[1]), key, settings, objective, transform)
+        checkpoints = checkpoints.of_training(made_of)
+    static, data, held_out = replicate((static, (x, y), (held_out[0], held_out[1])), mesh)
     fixed = Fixed(static, data, held_out, key, settings, objective, transform, mesh, placement)
+    locked = contextlib.nullcontext() if checkpoints is None or not leads() else checkpoints.locked()
+    with locked:
+        return _run(fixed, params, dtype, checkpoints, tuple(loggers), observe)
+
+
+def _run(fixed: Fixed, params, dtype, checkpoints, loggers, observe) -> Training:
+    """The steps of a training that nothing is left to check of."""
+    settings, static, mesh, placement = fixed.settings, fixed.static, fixed.mesh, fixed.placement
     first, state = _begun(params, settings, dtype, checkpoints, placement, mesh)
     held = gather(state.held_out)[:first]
+    if checkpoints is not None and first < settings.chunks and leads():
+        checkpoints.check_writable()
 
     clock = Clock()
     bar = tqdm(
@@ -164,7 +195,7 @@ def train(
             scalars |= clock(steps * settings.batch_size)
             bar.update(steps)
             bar.set_postfix({name: f"{value:.4g}" for name, value in scalars.items() if name not in _QUIET})
-            tell(tuple(loggers), taken, scalars)
+            tell(loggers, taken, scalars)
             writer.save(chunk + 1, state)
             if observe is not None:
                 average = debiased(state.averages[0], taken, settings.averages[0])
@@ -175,6 +206,11 @@ def train(
     ends = np.minimum((np.arange(settings.chunks) + 1) * settings.chunk, settings.steps)
     history = History(ends[done], losses[done], held[done].min(1), held[done])
     return Training(eqx.combine(state.best, static), history)
+
+
+def _kind(value) -> str:
+    shape = f" of shape {value.shape}" if isinstance(value, jax.Array | np.ndarray) else ""
+    return f"{type(value).__name__}{shape}"
 
 
 # What the progress line leaves to the loggers.

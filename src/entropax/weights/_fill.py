@@ -71,17 +71,22 @@ def fill(skeleton: Any, parts: Sequence[Part], tensors: Mapping[str, np.ndarray]
     - `tensors`: by name.
     - `known`: pairs of leaves and the arrays that they are, which do not come from the file.
 
-    **Raises:** `ValueError` where tensors are missing, unexpected or of another shape, with the first names of each.
+    **Raises:** `ValueError` where tensors are missing, unexpected, of another shape, not of floats (as quantised
+    ones are, whose scales are elsewhere) or not finite, with the first names of each.
     """
     wanted = {name: part.shape for part in parts for name in part.names}
     found = {name: tensors[name].shape for name in wanted.keys() & tensors.keys()}
     others = sorted(name for name, shape in found.items() if shape != wanted[name])
+    whole = [name for name in sorted(found) if tensors[name].dtype.kind != "f"]
+    infinite = [name for name in sorted(found.keys() - set(whole)) if not np.isfinite(tensors[name]).all()]
     problems = [
         f"{len(names)} {kind} ({'; '.join(names[:4])}{'; ...' if len(names) > 4 else ''})"
         for kind, names in (
             ("missing", sorted(wanted.keys() - tensors.keys())),
             ("unexpected", sorted(tensors.keys() - wanted.keys())),
             ("of another shape", [f"{name} {found[name]}, wanted {wanted[name]}" for name in others]),
+            ("not of floats", [f"{name} of {tensors[name].dtype}" for name in whole]),
+            ("with NaN or infinite entries", infinite),
         )
         if names
     ]
