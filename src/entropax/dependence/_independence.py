@@ -13,9 +13,9 @@ from ..data import SamplesWarning
 # many of these, and beyond this value.
 _STANDARD_ERRORS, _LEAST_CORRELATION = 5.0, 0.1
 
-# Rows are nearly equal if they are nearer than this share of the median distance of nearest neighbours; more than this
-# share of all rows, and more than a few, are remarkable.
-_NEAR, _NEAR_SHARE, _NEAR_ROWS = 1e-3, 0.02, 10
+# Rows are nearly equal if they are nearer than this share of the median distance of so many neighbours, which some
+# copies do not change; more than this share of all rows, and more than a few, are remarkable.
+_NEAR, _NEIGHBOURS, _NEAR_SHARE, _NEAR_ROWS = 1e-4, 10, 0.02, 10
 
 # A near-copy is near in any of its columns, so that a search in few of them finds it.
 _SEARCHED_ROWS, _SEARCHED_COLUMNS = 10_000, 8
@@ -98,8 +98,10 @@ def _nearly_equal(tables) -> str | None:
         return None
     low, high = np.quantile(continuous, [0.25, 0.75], axis=1)
     points = (np.stack(continuous, 1) - low) / np.where(high > low, high - low, 1.0)
-    distance = np.asarray(KDTree(points).query(points, k=2)[0])[:, 1]
-    near = (distance > 0) & (distance < _NEAR * np.median(distance))
+    if len(points) <= _NEIGHBOURS:
+        return None
+    distances = np.asarray(KDTree(points).query(points, k=_NEIGHBOURS + 1)[0])
+    near = (distances[:, 1] > 0) & (distances[:, 1] < _NEAR * np.median(distances[:, -1]))
     if near.sum() < max(_NEAR_ROWS, _NEAR_SHARE * len(near)):
         return None
     return (
