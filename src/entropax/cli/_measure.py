@@ -1,16 +1,19 @@
 import contextlib
 import dataclasses
+import os
 import pathlib
+import stat
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated
 
 import jax
 import jax.random as jr
 import tyro
-from rich.console import Console
 
 from .. import dependence
+from .._files import check_folder, check_writable, is_same, write
 from ..data import Kind, Samples, SamplesWarning
 from ..information import BoundWarning
 from ..integral import TruncationWarning
@@ -19,8 +22,9 @@ from ._dependence import measure_dependence, pointwise_file
 from ._doctor import find_device
 from ._measurement import measure
 from ._refusal import Refusal, refusing
-from ._report import as_json, check_output, print_report, write
+from ._report import as_json, print_report
 from ._samples import read, split, Transform
+from ._terminal import busy, LOST, show, tell
 
 
 _GUARD_RAILS = (
@@ -84,7 +88,13 @@ class Measure:
     pointwise: _File = None
     """A file for log p(x,y)/p(x)p(y) of each sample, in nats, or given c where there is c: .npy, .csv or .npz."""
 
-    def __call__(self) -> None:
+    def __call__(self) -> int:
+        """Measures, writes the files that were asked for, and prints the table.
+
+        **Returns:** the exit code.
+
+        **Raises:** `Refusal` where that cannot be done.
+        """
         picture = self._refuse_early()
         device = find_device(self.device)
         messages: list[str] = []
@@ -94,7 +104,7 @@ class Measure:
         with jax.default_device(device):
             split_key, key, dependence_key = jr.split(jr.key(self.seed), 3)
             train, held_out = split(samples, self.held_out, self.transform, split_key)
-            with _told_at_once(messages), Console(stderr=True).status("cross-fitting"):
+            with _told_at_once(messages), busy("cross-fitting"):
                 dependences = measure_dependence(
                     samples, steps=self.fit_steps, two_sided=self.two_sided, key=dependence_key
                 )
@@ -104,21 +114,49 @@ class Measure:
                 measurement = measure(
                     train, held_out, steps=self.steps, batch_size=self.batch_size, checkpoint=self.checkpoint, key=key
                 )
-        print_report(measurement, dependences, self.transform, self.bits, messages)
-        if self.json is not None:
-            settings = {"data": self.data.name, "transform": self.transform, "seed": self.seed, "device": str(device)}
-            settings |= {"fit_steps": self.fit_steps, "two_sided": self.two_sided}
-            write(self.json, as_json(measurement, dependences, settings, self.bits, messages))
-        if self.pointwise is not None and (shares := dependences.pointwise) is not None:
-            write(self.pointwise, pointwise_file(shares, self.pointwise.suffix.lower()))
-        if self.plot is not None and picture is not None:
-            write(self.plot, picture(measurement, self.plot.suffix.lower()[1:]))
+        settings = {"data": self.data.name, "transform": self.transform, "seed": self.seed, "device": str(device)}
+        settings |= {"fit_steps": self.fit_steps, "two_sided": self.two_sided}
+        contents: dict[str, Callable[[pathlib.Path], bytes]] = {
+            "--json": lambda file: as_json(measurement, dependences, settings, self.bits, messages)
+        }
+        if (shares := dependences.pointwise) is not None:
+            contents["--pointwise"] = lambda file: pointwise_file(shares, file.suffix.lower())
+        if picture is not None:
+            contents["--plot"] = lambda file: picture(measurement, file.suffix.lower()[1:])
+        # Before anything is printed: whatever becomes of the terminal, they are there.
+        failures = _written(self._outputs, contents)
+        report = measurement, dependences, self.transform, self.bits, messages
+        code = show(lambda console: print_report(console, *report))
+        for failure in failures:
+            tell(f"entropax: {failure}")
+        return LOST if failures else code
+
+    @property
+    def _outputs(self) -> dict[str, pathlib.Path]:
+        """The files to write, by their options."""
+        files = {"--json": self.json, "--pointwise": self.pointwise, "--plot": self.plot}
+        return {option: file for option, file in files.items() if file is not None}
+
+    def _refuse_files(self) -> None:
+        """Refuses files that could not be written, or would overwrite one another or the samples."""
+        inputs = {"DATA": self.data, "--y": self.y, "--labels": self.labels, "--c": self.c}
+        others = {name: file for name, file in inputs.items() if file is not None}
+        for option, file in self._outputs.items():
+            for other, there in others.items():
+                if is_same(file, there):
+                    raise Refusal(f"{option} and {other} are one file, {str(file)!r}: one would overwrite the other.")
+            if _is_printed_to(file):
+                raise Refusal(f"{option} and standard output are one file: the table would be mixed with it.")
+            with refusing(OSError, about=option):
+                check_writable(file)
+            others[option] = file
+        if self.checkpoint is not None:
+            with refusing(OSError, about="--checkpoint"):
+                check_folder(self.checkpoint)
 
     def _refuse_early(self):
         """Refuses, before any work, what would fail after it; returns what draws the picture."""
-        for file in (self.json, self.plot, self.pointwise):
-            if file is not None:
-                check_output(file)
+        self._refuse_files()
         if self.pointwise is not None and self.pointwise.suffix.lower() not in _TABLES:
             raise Refusal(f"--pointwise must end in {', '.join(_TABLES)}; got {self.pointwise.name!r}.")
         if not 0 <= self.seed < 2**32:
@@ -149,6 +187,38 @@ class Measure:
             raise Refusal("--two-sided is of a continuous `y`, and this one holds labels.")
 
 
+def _written(files: Mapping[str, pathlib.Path], contents: Mapping[str, Callable[[pathlib.Path], bytes]]) -> list[str]:
+    """Writes each file on its own, so that the failure of one loses no other.
+
+    **Arguments:**
+
+    - `files`: by their options.
+    - `contents`: what makes the content of each.
+
+    **Returns:** what failed, in a sentence each.
+    """
+    failures = []
+    for option, file in files.items():
+        try:
+            write(file, contents[option](file))
+        except OSError as error:
+            failures.append(f"{option} {str(file)!r} could not be written: {error.strerror or error}.")
+        except Exception as error:
+            # What draws a picture raises anything; the numbers must not be lost by it.
+            failures.append(f"{option} {str(file)!r} could not be made: {type(error).__name__}: {error}")
+    return failures
+
+
+def _is_printed_to(file: pathlib.Path) -> bool:
+    """Whether standard output goes to the file, and not to a terminal or a pipe."""
+    try:
+        status = os.fstat(sys.stdout.fileno())
+        return stat.S_ISREG(status.st_mode) and os.path.samestat(status, os.stat(file))
+    except (OSError, ValueError, AttributeError):
+        # Closed, replaced by an object without a descriptor, or there is no such file yet.
+        return False
+
+
 @contextlib.contextmanager
 def _told_at_once(messages: list[str]) -> Iterator[None]:
     """As [`_guard_rails`][], and says them now, rather than after a training that may not be worth its time."""
@@ -156,7 +226,7 @@ def _told_at_once(messages: list[str]) -> Iterator[None]:
     with _guard_rails(messages):
         yield
     for message in messages[known:]:
-        Console(stderr=True, markup=False, highlight=False).print(f"Warning: {message}", style="yellow")
+        tell(f"Warning: {message}")
 
 
 @contextlib.contextmanager
