@@ -1,11 +1,17 @@
 """What a user sees at the shell: numbers against closed forms, files that others can read, and refusals in one line."""
 
+import errno
 import functools as ft
+import io
 import json
 import math
+import os
+import pathlib
 import re
 import shutil
+import stat
 import sys
+import threading
 import warnings
 
 import jax
@@ -247,6 +253,146 @@ def test_pointwise(suffix, tmp_path, no_model):
     assert pointwise.mean() == pytest.approx(value * math.log(2), abs=1e-5)
     truth = -0.5 * math.log(1 - 0.8**2) - 0.5 * ((x - 0.8 * y) ** 2 / (1 - 0.8**2) - x**2)
     assert np.corrcoef(pointwise.reshape(-1), truth)[0, 1] > 0.98
+
+
+@pytest.fixture
+def three_files(tmp_path, no_model, monkeypatch):
+    """A command that writes all files that there are, and what they must be."""
+    monkeypatch.setattr("entropax.cli._plot.picture", lambda measurement, suffix: b"<svg>" * 100)
+    x, y = correlated(300, 0.8)
+    files = [tmp_path / name for name in ("results.json", "pointwise.npy", "rates.svg")]
+    options = [part for option, file in zip(("--json", "--pointwise", "--plot"), files) for part in (option, str(file))]
+
+    def check(but=()):
+        for file in files:
+            assert file.name in but or file.stat().st_size > 100, file
+        if "results.json" not in but:
+            assert json.loads(files[0].read_text())["mutual_information"]["default"] == "cross_fitted"
+        if "pointwise.npy" not in but:
+            assert np.load(files[1]).shape == (300,)
+
+    return ["measure", save(tmp_path, x=x, y=y), *options], check
+
+
+def test_nobody_reads_the_table(three_files, monkeypatch, capsys):
+    command, check = three_files
+    read, written = os.pipe()
+    os.close(read)
+    with monkeypatch.context() as patch, open(written, "w") as stream:
+        patch.setattr(sys, "stdout", stream)
+        # As a program that a closed pipe ends, and without a word.
+        assert run(command) == 141
+    check()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_full_or_closed_standard_output(three_files, monkeypatch, capsys, tmp_path):
+    command, check = three_files
+
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    closed = open(tmp_path / "closed", "w")
+    closed.close()
+    for stream, word in ((Full(), "No space left"), (None, "is closed"), (closed, "is closed")):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", stream)
+            assert run(command) == 1
+        check()
+        assert word in one_line(capsys)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_an_encoding_without_our_signs(three_files, monkeypatch, encoding):
+    command, check = three_files
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setenv("COLUMNS", "100")
+    assert run(command) == 0
+    check()
+    printed = raw.getvalue().decode(encoding)
+    value = json.loads(pathlib.Path(command[3]).read_text())["mutual_information"]["cross_fitted"]["value"]
+    sign = "±" if encoding != "ascii" else r"\+/-"
+    assert re.search(rf"cross-fitted +\S? +{value:.2f}\d* {sign} 0\.0", printed)
+    # Columns stand under each other.
+    table = printed[: printed.index("Entropies")].splitlines()
+    assert len({len(line) for line in table[1:] if line.strip()}) == 1
+
+
+def test_one_file_that_fails_loses_no_other(three_files, monkeypatch, capsys, tmp_path):
+    command, check = three_files
+    for name, option in (("results.json", "--json"), ("pointwise.npy", "--pointwise"), ("rates.svg", "--plot")):
+        for file in tmp_path.glob("[rp]*.*"):
+            file.unlink()
+
+        def written(file, content):
+            if file.name == name:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            file.write_bytes(content)
+
+        monkeypatch.setattr("entropax.cli._measure.write", written)
+        assert run(command) == 1
+        check(but=(name,))
+        printed = capsys.readouterr()
+        assert "mutual information I(X;Y)" in printed.out
+        assert re.fullmatch(
+            f"entropax: {option} '.*{name}' could not be written: No space left on device.\n", printed.err
+        )
+    # A picture that cannot be drawn loses no numbers.
+    monkeypatch.setattr("entropax.cli._plot.picture", lambda *arguments: 1 / 0)
+    monkeypatch.setattr("entropax.cli._measure.write", lambda file, content: file.write_bytes(content))
+    assert run(command) == 1
+    check(but=("rates.svg",))
+    assert "--plot" in (said := capsys.readouterr().err) and "ZeroDivisionError" in said
+
+
+def test_outputs_keep_what_they_are_written_to(three_files, tmp_path):
+    command, check = three_files
+    results, pipe = pathlib.Path(command[3]), tmp_path / "pipe.csv"
+    far = tmp_path / "far.json"
+    far.write_text("{}")
+    far.chmod(0o604)
+    results.symlink_to(far)
+    os.mkfifo(pipe)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    command[command.index("--pointwise") + 1] = str(pipe)
+    assert run(command) == 0
+    reader.join(10)
+    assert results.is_symlink() and stat.S_IMODE(far.stat().st_mode) == 0o604
+    assert pipe.is_fifo() and len(read[0].splitlines()) == 300
+    check(but=("pointwise.npy",))
+
+
+def test_outputs_that_would_overwrite_something(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", NORMAL)
+    np.save("y.npy", -NORMAL)
+    os.link("x.npy", "hard.npy")
+    pathlib.Path("soft.npy").symlink_to("y.npy")
+    pathlib.Path("way").symlink_to(".")
+    command = ["measure", "x.npy", "--y", "y.npy"]
+    before = {name: pathlib.Path(name).read_bytes() for name in ("x.npy", "y.npy")}
+    refusals = {
+        ("--json", "x.npy"): "--json and DATA are one file",
+        ("--json", "hard.npy"): "--json and DATA are one file",
+        ("--pointwise", "./way/soft.npy"): "--pointwise and --y are one file",
+        ("--json", "new.npy", "--pointwise", "way/new.npy"): "--pointwise and --json are one file",
+        ("--plot", "new.svg", "--json", "way/way/new.svg"): "--plot and --json are one file",
+        ("--checkpoint", "x.npy"): "--checkpoint: '.*x.npy' is not a folder",
+        ("--checkpoint", "x.npy/inside"): "--checkpoint: '.*x.npy' is not a folder",
+    }
+    for options, message in refusals.items():
+        assert run([*command, *options]) == 2
+        assert re.search(message, one_line(capsys)), options
+    with monkeypatch.context() as patch, open("printed.txt", "w") as stream:
+        patch.setattr(sys, "stdout", stream)
+        assert run([*command, "--json", "printed.txt"]) == 2
+    assert "--json and standard output are one file" in one_line(capsys)
+    assert before == {name: pathlib.Path(name).read_bytes() for name in before}
 
 
 def test_what_cross_fitting_cannot_is_left_to_the_model(tmp_path, capsys, no_model):

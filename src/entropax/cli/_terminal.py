@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from typing import TextIO
 
 from rich.console import Console
 
@@ -39,7 +38,7 @@ def show(draw: Callable[[Console], None]) -> int:
         cannot be written.
     """
     stream = sys.stdout
-    if stream is None:
+    if stream is None or stream.closed:
         tell("entropax: standard output is closed, so that nothing could be printed.")
         return LOST
     try:
@@ -86,7 +85,7 @@ def busy(text: str) -> Iterator[None]:
             status.stop()
 
 
-def _give_up(stream: TextIO) -> None:
+def _give_up(stream) -> None:
     """Lets what is still in the buffer go nowhere, so that Python does not fail on it when it ends."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
