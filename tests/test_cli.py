@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 import entropax as ex
+from entropax._files import locked
 from entropax.cli import main, run
 from entropax.cli._measurement import check_bounds, Measurement
 from entropax.dependence._training import Round, train
@@ -132,7 +133,15 @@ def test_bits_and_picture_from_a_finished_training(interrupted, capsys):
 def test_checkpoints_of_another_training_or_damaged(interrupted, capsys, tmp_path):
     folder, command, _ = interrupted
     assert run([*command, "--seed", "1"]) == 2
-    assert "another configuration" in one_line(capsys)
+    assert "another configuration: --seed is 1 here, 0 there" in one_line(capsys)
+    # Other samples, which only the digest tells apart.
+    with np.load(command[1]) as arrays:
+        other = save(tmp_path, x=arrays["x"][::-1], y=arrays["y"])
+    assert run([command[0], other, *command[2:]]) == 2
+    assert "another configuration: the digest of the samples is" in one_line(capsys)
+    with locked(folder / "checkpoints"):
+        assert run(command) == 2
+    assert re.search("--checkpoint: the folder '.*checkpoints' is in use by another process", one_line(capsys))
     shutil.copytree(folder / "checkpoints", tmp_path / "checkpoints")
     for file in (tmp_path / "checkpoints").rglob("*"):
         if file.is_file() and "state" in file.parts:
@@ -143,6 +152,43 @@ def test_checkpoints_of_another_training_or_damaged(interrupted, capsys, tmp_pat
     (tmp_path / "notes" / "diary.txt").write_text("mine")
     assert run([*command, "--checkpoint", str(tmp_path / "notes")]) == 2
     assert "not a folder of checkpoints" in one_line(capsys)
+
+
+def test_an_interrupted_cross_fitting_goes_on(tmp_path, capsys, monkeypatch, no_model):
+    """Each fit that has ended is kept, and the numbers are those of a command that was left alone."""
+    x, y = correlated(240, 0.8)
+    command = ["measure", save(tmp_path, x=np.stack([x, x**2 + y], 1), y=y), "--json", str(tmp_path / "results.json")]
+    dependence = lambda: json.loads((tmp_path / "results.json").read_text())["dependence"]
+    assert run(command) == 0
+    expected, calls = dependence(), []
+    monkeypatch.setattr("entropax.dependence._cross_fitting.os.cpu_count", lambda: 1)
+
+    def stopping(after):
+        def one(*arguments, **settings):
+            if len(calls) == after:
+                raise KeyboardInterrupt
+            calls.append(1)
+            return untrained(*arguments, **settings)
+
+        return one
+
+    capsys.readouterr()
+    monkeypatch.setattr("entropax.dependence._cross_fitting.train", stopping(3))
+    assert run(command) == 130
+    assert one_line(capsys).startswith("entropax: interrupted; nothing is kept; with --checkpoint FOLDER")
+    command += ["--checkpoint", str(tmp_path / "kept")]
+    calls.clear()
+    # I(X;Y) and TC(X), each by two halves and five folds.
+    for after in (3, 5, 9, 14):
+        monkeypatch.setattr("entropax.dependence._cross_fitting.train", stopping(after))
+        stopped = run(command)
+        if after < 14:
+            assert stopped == 130 and len(calls) == after
+            assert re.search("kept' keeps [0-9]+ results of the cross-fitting; the same", one_line(capsys))
+    assert stopped == 0 and len(calls) == 14 and dependence() == expected
+    # Another command's is refused before any work.
+    assert run([*command, "--fit-steps", "100"]) == 2
+    assert "another configuration: --fit-steps is 100 here, 5500 there" in capsys.readouterr().err
 
 
 def test_labels_that_tell_nothing(tmp_path, capsys, monkeypatch):

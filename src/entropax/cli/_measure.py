@@ -1,27 +1,29 @@
 import contextlib
 import dataclasses
+import hashlib
 import os
 import pathlib
 import stat
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import jax.random as jr
 import tyro
 
 from .. import dependence
-from .._files import check_folder, check_writable, is_same, write
+from .._files import check_writable, is_same, write
 from ..data import Kind, Samples, SamplesWarning
 from ..information import BoundWarning
 from ..integral import TruncationWarning
-from ..train import Checkpoints, Settings
+from ..train import Settings
+from ._checkpoint import check_checkpoint, cross_fitting, kept, opened, training
 from ._dependence import measure_dependence, pointwise_file
 from ._doctor import find_device
 from ._measurement import measure
-from ._refusal import Refusal, refusing
+from ._refusal import Interruption, Refusal, refusing
 from ._report import as_json, print_report
 from ._samples import read, split, Transform
 from ._terminal import busy, LOST, show, tell
@@ -80,7 +82,8 @@ class Measure:
     device: Annotated[str | None, tyro.conf.arg(metavar="DEVICE")] = None
     """Where to compute: cpu, gpu, cuda:1, ...; JAX chooses if it is not given."""
     checkpoint: Annotated[pathlib.Path | None, tyro.conf.arg(metavar="FOLDER")] = None
-    """A folder from which the same command goes on after an interruption."""
+    """A folder from which the same command goes on after an interruption: it keeps what each fit of the cross-fitting
+    gives, and checkpoints of the training."""
     json: _File = None
     """A file for the results."""
     plot: _File = None
@@ -95,24 +98,34 @@ class Measure:
 
         **Raises:** `Refusal` where that cannot be done.
         """
+        try:
+            return self._measure()
+        except KeyboardInterrupt:
+            raise Interruption(kept(self.checkpoint)) from None
+
+    def _measure(self) -> int:
         picture = self._refuse_early()
         device = find_device(self.device)
         messages: list[str] = []
         with _told_at_once(messages):
             samples = read(self.data, self.y, self.labels, self.c, y_kind=self.y_kind, c_kind=self.c_kind)
         self._refuse_without_numbers(samples)
-        with jax.default_device(device):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(jax.default_device(device))
             split_key, key, dependence_key = jr.split(jr.key(self.seed), 3)
             train, held_out = split(samples, self.held_out, self.transform, split_key)
-            with _told_at_once(messages), busy("cross-fitting"):
-                dependences = measure_dependence(
-                    samples, steps=self.fit_steps, two_sided=self.two_sided, key=dependence_key
-                )
+            folders = None, None
+            if self.checkpoint is not None:
+                stack.enter_context(opened(self.checkpoint, self._identity(samples)))
+                folders = cross_fitting(self.checkpoint), training(self.checkpoint)
+            with _told_at_once(messages), busy("cross-fitting"), refusing(OSError, about="--checkpoint"):
+                fitting = dependence.CrossFitting(steps=self.fit_steps, checkpoint=folders[0])
+                dependences = measure_dependence(samples, fitting=fitting, two_sided=self.two_sided, key=dependence_key)
             if self.pointwise is not None and dependences.pointwise is None:
                 raise Refusal("--pointwise is by cross-fitting, which cannot be done with these samples.")
             with _guard_rails(messages):
                 measurement = measure(
-                    train, held_out, steps=self.steps, batch_size=self.batch_size, checkpoint=self.checkpoint, key=key
+                    train, held_out, steps=self.steps, batch_size=self.batch_size, checkpoint=folders[1], key=key
                 )
         settings = {"data": self.data.name, "transform": self.transform, "seed": self.seed, "device": str(device)}
         settings |= {"fit_steps": self.fit_steps, "two_sided": self.two_sided}
@@ -130,6 +143,15 @@ class Measure:
         for failure in failures:
             tell(f"entropax: {failure}")
         return LOST if failures else code
+
+    def _identity(self, samples: Samples) -> dict[str, Any]:
+        """What the numbers depend on, by option."""
+        digest = hashlib.sha256()
+        for table in (samples.x, samples.y, samples.c, samples.y_classes, samples.c_classes):
+            digest.update(b"none" if table is None else f"{table.dtype}{table.shape}".encode() + table.tobytes())
+        names = ("transform", "held_out", "seed", "steps", "batch_size", "fit_steps", "two_sided")
+        settings = {f"--{name.replace('_', '-')}": getattr(self, name) for name in names}
+        return {"the digest of the samples": digest.hexdigest()[:16]} | settings
 
     @property
     def _outputs(self) -> dict[str, pathlib.Path]:
@@ -151,8 +173,7 @@ class Measure:
                 check_writable(file)
             others[option] = file
         if self.checkpoint is not None:
-            with refusing(OSError, about="--checkpoint"):
-                check_folder(self.checkpoint)
+            check_checkpoint(self.checkpoint)
 
     def _refuse_early(self):
         """Refuses, before any work, what would fail after it; returns what draws the picture."""
@@ -163,10 +184,8 @@ class Measure:
             raise Refusal(f"--seed must be between 0 and 2**32 - 1; got {self.seed}.")
         if self.fit_steps < 1:
             raise Refusal(f"--fit-steps must be positive; got {self.fit_steps}.")
-        with refusing(ValueError, OSError):
+        with refusing(ValueError):
             Settings(steps=self.steps, batch_size=self.batch_size)
-            if self.checkpoint is not None:
-                Checkpoints(self.checkpoint, {}).latest()
         if self.plot is None:
             return None
         if self.plot.suffix.lower() not in _PICTURES:

@@ -11,6 +11,7 @@ from ..integral import Estimate, standard_error
 from ._cross_fitting import CrossFitting, departures
 from ._dependence import Dependence, warn_few, warn_unconverged
 from ._gaussian import excess_kurtosis, gaussian_part
+from ._kept import kept
 from ._null import p_value
 from ._resolution import check_neighbours
 from ._terms import Term
@@ -76,12 +77,22 @@ def estimate(
     pointwise += float(value.value) - pointwise.mean()
     value = dataclasses.replace(value, pointwise=jnp.asarray(pointwise, jnp.float32))
     by_side = float(gaussian.value) + extrapolated.mean(1)
+    chance = None
+    if shuffled:
+        settings = dataclasses.replace(fitting, checkpoint=None)
+        chance = kept(
+            fitting.checkpoint,
+            ["p", variables.values, variables.dims, variables.ranked, laws, order, shuffled, repr(settings), key],
+            lambda: p_value(found.folds, variables, shuffled, null_key),
+            pack=lambda value: {"p": value},
+            unpack=lambda arrays: float(arrays["p"]),
+        )
     dependence = Dependence(
         value,
         gaussian,
         float(gaussian.value) + float(whole.mean()),
         float(gaussian.value) + float(half.mean()),
-        p_value(found.folds, variables, shuffled, null_key) if shuffled else None,
+        chance,
         tuple(by_side.tolist()) if len(sides) > 1 else None,
         # All folds choose alike.
         not any(found.folds[0].networks) and abs(excess_kurtosis(variables)) > _NOT_GAUSSIAN,
