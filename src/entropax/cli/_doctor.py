@@ -39,11 +39,15 @@ def devices() -> dict[str, Any]:
         # CPUs are there beside an accelerator, but `jax.devices()` does not list them, and `JAX_PLATFORMS` may forbid
         # them.
         found = jax.devices()
-    except RuntimeError as error:
-        raise Refusal(f"JAX finds no device: {error}") from error
+    except (RuntimeError, AssertionError) as error:
+        # Without any platform that it was told to use JAX only asserts that there is one.
+        asked = jax.config.values["jax_platforms"]
+        only = f" of the platforms that JAX_PLATFORMS names, {asked!r}" if asked else ""
+        why = f": {error}" if str(error) else "; unset it, or install JAX for one of them."
+        raise Refusal(f"JAX finds no device{only}{why}") from error
     try:
         found = found + [device for device in jax.devices("cpu") if device not in found]
-    except RuntimeError:
+    except (RuntimeError, AssertionError):
         pass
     return {f"{device.platform}:{device.id}": device for device in found}
 
@@ -60,7 +64,7 @@ def find_device(name: str | None) -> Any:
     try:
         # JAX knows that `cuda` and `gpu` are one.
         matching = jax.devices(kind) if kind else []
-    except RuntimeError:
+    except (RuntimeError, AssertionError):
         matching = []
     place = int(index) if index.isdecimal() else 0 if name == kind else len(matching)
     if place >= len(matching):
