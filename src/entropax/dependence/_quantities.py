@@ -1,7 +1,8 @@
 import jax.random as jr
-import numpy as np
 from jaxtyping import ArrayLike, PRNGKeyArray, Real, Shaped
 
+from .._arrays import plain_array
+from .._keys import check_key
 from ..data import Kind
 from . import _terms as terms
 from ._cross_fitting import CrossFitting
@@ -82,7 +83,7 @@ def two_sided_mutual_information(
 
 
 def _mutual_information(x, y, given, y_kind, given_kind, sides, fitting, key):
-    sample_key, key = jr.split(key)
+    sample_key, key = jr.split(check_key(key))
     variables, order, labels = of_pair(x, y, given, y_kind=y_kind, given_kind=given_kind, key=sample_key)
     conditioned = given is not None
     name = "I(X;Y|C)" if conditioned else "I(X;Y)"
@@ -163,7 +164,7 @@ def interaction_information(
     ??? cite "Source"
         McGill, Multivariate information transmission (1954), in the sign of Cover and Thomas.
     """
-    sample_key, key = jr.split(key)
+    sample_key, key = jr.split(check_key(key))
     variables, order, _ = of_tables(sample_key, x=x, y=y, z=z)
     return estimate(
         variables,
@@ -180,8 +181,8 @@ def interaction_information(
 
 def _of_columns(x, terms_of, name, fitting, key, *, has_null=False):
     """A quantity of the columns of one table, each a variable; a null is of all of them independent."""
-    sample_key, key = jr.split(key)
-    x = np.asarray(x)
+    sample_key, key = jr.split(check_key(key))
+    x = plain_array(x, "x")
     if x.ndim != 2 or x.shape[1] < 2:
         raise ValueError(f"`x` must have shape (num, dim) with two columns or more; got {x.shape}.")
     variables, order, _ = of_tables(sample_key, x=x)

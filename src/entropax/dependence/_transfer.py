@@ -4,6 +4,8 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import ArrayLike, PRNGKeyArray, Real
 
+from .._arrays import of_unit_size
+from .._keys import check_key
 from ..data import SamplesWarning
 from ._cross_fitting import CrossFitting
 from ._dependence import Dependence
@@ -47,7 +49,7 @@ def transfer_entropy(
     ??? cite "Source"
         Schreiber, Measuring information transfer (2000).
     """
-    sample_key, key = jr.split(key)
+    sample_key, key = jr.split(check_key(key))
     source, target = numbers(source=source, target=target)
     if not 1 <= lags < len(target) // 4:
         raise ValueError(f"`lags` must be between 1 and a quarter of the {len(target)} steps; got {lags}.")
@@ -74,6 +76,7 @@ def transfer_entropy(
 
 def _check_drift(series: np.ndarray, name: str) -> None:
     half = len(series) // 2
+    series, _ = of_unit_size(series)
     whole = series.std(0)
     moved = np.abs(series[:half].mean(0) - series[half:].mean(0)) / whole
     # A series that stops, or starts, has a half without spread.
