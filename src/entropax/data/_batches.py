@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from ._checks import check_count
+from ._checks import check_whole
 
 
 # After four rounds the permutations of 9 or 10 rows pass for uniform ones among 20 000, after six those of 3 or 5.
@@ -60,12 +60,11 @@ def process_rows(
 
     **Raises:** `ValueError` where an argument is out of its range.
     """
-    for name, value in {"num": num, "batch_size": batch_size, "processes": processes}.items():
-        check_count(value, name)
-    check_count(process, "process", 0)
+    for name, value in dict(num=num, batch_size=batch_size, process=process, processes=processes).items():
+        check_whole(value, name)
     if not 1 <= batch_size <= num:
         raise ValueError(f"`batch_size` must be from 1 to `num`, {num}; got {batch_size}.")
-    if batch_size % processes:
+    if processes < 1 or batch_size % processes:
         raise ValueError(f"`processes` must divide `batch_size`, {batch_size}; got {processes}.")
     if not 0 <= process < processes:
         raise ValueError(f"`process` must be from 0 to {processes - 1}; got {process}.")

@@ -58,12 +58,18 @@ def check_number(value: Any, name: str, low: float, high: float = math.inf) -> N
 
 def check_positive(value: Any, name: str) -> None:
     if not 0 < _as_float(value) < math.inf:
-        raise ValueError(f"`{name}` must be positive and finite; got {value!r}.")
+        raise ValueError(f"`{name}` must be positive{'' if value != math.inf else ' and finite'}; got {value!r}.")
+
+
+def check_whole(value: Any, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ValueError(f"`{name}` must be a whole number; got {value!r}.")
 
 
 def check_count(value: Any, name: str, least: int = 1) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise ValueError(f"`{name}` must be a whole number, {least} or more; got {value!r}.")
+    check_whole(value, name)
+    if value < least:
+        raise ValueError(f"`{name}` must be {least} or more; got {value!r}.")
 
 
 def check_draws(key: Any, num: Any) -> PRNGKeyArray:

@@ -4,7 +4,7 @@ import jax.random as jr
 from jaxtyping import Array, PRNGKeyArray, Shaped
 
 from ..._keys import check_key
-from .._checks import check_count
+from .._checks import check_whole
 
 
 Batch = Shaped[Array, "batch channels height width"]
@@ -42,9 +42,9 @@ def random_shift(key: PRNGKeyArray, batch: Batch, most: int) -> Batch:
     **Returns:** the batch, of the same shape and dtype.
     """
     height, width = batch.shape[2:]
-    check_count(most, "most", 0)
-    if not most < min(height, width):
-        raise ValueError(f"`most` must be less than {min(height, width)}, the least side; got {most}.")
+    check_whole(most, "most")
+    if not 0 <= most < min(height, width):
+        raise ValueError(f"`most` must be at least 0 and less than {min(height, width)}, the least side; got {most}.")
     offsets = jr.randint(check_key(key), (2, len(batch), 1), -most, most + 1)
     rows = jnp.clip(jnp.arange(height) - offsets[0], 0, height - 1)
     columns = jnp.clip(jnp.arange(width) - offsets[1], 0, width - 1)

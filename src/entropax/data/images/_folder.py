@@ -4,7 +4,7 @@ from typing import get_args, Literal
 
 import numpy as np
 
-from .._checks import check_count
+from .._checks import check_whole
 from ._extras import imported
 from ._images import Images
 from ._png import png_bits
@@ -53,7 +53,9 @@ def folder(
     if len(sizes) != 2:
         raise ValueError(f"`size` must be one number, or the height and the width; got {size}.")
     for side in sizes:
-        check_count(side, "size")
+        check_whole(side, "size")
+    if min(sizes) < 1:
+        raise ValueError(f"`size` must be positive; got {size}.")
     if channels not in _MODE_OF:
         raise ValueError(f"`channels` must be 1 or 3; got {channels}.")
     if resize is not None and resize not in get_args(Resize):
