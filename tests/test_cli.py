@@ -11,8 +11,10 @@ import re
 import shutil
 import stat
 import sys
+import tempfile
 import threading
 import warnings
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -550,6 +552,125 @@ def test_files_that_are_not_samples(tmp_path, capsys):
     refused("there is no file", x, "--y", tmp_path / "absent.csv")
     np.save(tmp_path / "large.npy", 1e300 * NORMAL)
     refused("too large for float32", tmp_path / "large.npy", "--transform", "none")
+
+
+def _zip(folder: pathlib.Path, keep: float) -> bytes:
+    np.savez(folder / "whole.npz", x=NORMAL, y=NORMAL)
+    content = (folder / "whole.npz").read_bytes()
+    return content[: int(keep * len(content))]
+
+
+def _npy(array) -> Callable[[pathlib.Path], bytes]:
+    def content(folder: pathlib.Path) -> bytes:
+        np.save(folder / "array.npy", array)
+        return (folder / "array.npy").read_bytes()
+
+    return content
+
+
+# What lies in the file of samples, and how it is refused: by an exit code of 2, in one line.
+FILES: dict[str, tuple[str, Callable[[pathlib.Path], bytes], str]] = {
+    "no bytes, npz": ("a.npz", lambda folder: b"", "damaged, or no .npz file"),
+    "no bytes, npy": ("a.npy", lambda folder: b"", "damaged, or no .npy file"),
+    "no bytes, csv": ("a.csv", lambda folder: b"", "is empty"),
+    "blank lines": ("a.csv", lambda folder: b"\n\n\n", "is empty"),
+    "a header alone": ("a.csv", lambda folder: b"a,b\n", "is empty"),
+    "text for npz": ("a.npz", lambda folder: b"x,y\n1,2\n", "damaged, or no .npz file"),
+    "npy for npz": ("a.npz", _npy(NORMAL), "damaged, or no .npz file"),
+    "npz for npy": ("a.npy", lambda folder: _zip(folder, 1), "damaged, or no .npy file"),
+    "npz for csv": ("a.csv", lambda folder: _zip(folder, 1), "damaged, or no text"),
+    "an archive cut in half": ("a.npz", lambda folder: _zip(folder, 0.5), "damaged"),
+    "an archive less its end": ("a.npz", lambda folder: _zip(folder, 0.99), "damaged"),
+    "an archive of nothing": ("a.npz", lambda folder: b"PK\x05\x06" + bytes(18), "holds no arrays"),
+    "an array cut in half": ("a.npy", lambda folder: _npy(NORMAL)(folder)[:1000], "damaged"),
+    "objects": ("a.npy", _npy(NORMAL.astype(object)), "pickled Python objects"),
+    "no numbers": ("a.npy", _npy(NORMAL.astype(str)), "must hold numbers; got text"),
+    "complex numbers": ("a.npy", _npy(NORMAL + 1j), "must hold real numbers; got dtype complex128"),
+    "dates": ("a.npy", _npy(np.arange(200).astype("M8[D]")), "must hold real numbers; got dtype datetime64"),
+    "records": ("a.npy", _npy(np.zeros(200, [("a", float)])), "must hold real numbers"),
+    "images": ("a.npy", _npy(np.zeros((200, 8, 8))), r"\(num, dim\); got \(200, 8, 8\)"),
+    "one number": ("a.npy", _npy(np.float64(1.0)), r"\(num, dim\); got \(\)"),
+    "one row": ("a.npy", _npy(NORMAL[:1]), "at least 2 rows; got 1"),
+    "integers that float64 cannot tell apart": ("a.npy", _npy(2**60 + np.arange(200)), "float64 cannot tell apart"),
+    "constant columns": ("a.csv", lambda folder: b"1,2\n" * 200, "constant"),
+    "rows of other lengths": ("a.csv", lambda folder: b"1,2\n3\n", "row 2: 1 cells"),
+    "a word among numbers": ("a.csv", lambda folder: b"1,2\n3,four\n", "'four' is not a number"),
+    "bytes that are no text": ("a.csv", lambda folder: b"\xff\xfe1\x00", "no text"),
+    "semicolons": ("a.csv", lambda folder: b"1;2\n3;4\n" * 100, "is not a number"),
+    "another kind of file": ("a.mat", lambda folder: b"MATLAB", "must end in .npz, .npy or .csv"),
+    "no suffix": ("samples", lambda folder: b"1,2\n", "must end in .npz, .npy or .csv"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_bad_file_is_refused_in_one_line(case, tmp_path, capsys):
+    name, content, message = FILES[case]
+    (tmp_path / name).write_bytes(content(tmp_path))
+    assert run(["measure", str(tmp_path / name)]) == 2
+    assert re.search(message, one_line(capsys))
+
+
+OPTIONS = {
+    "no file": ["absent.npz"],
+    "a folder": ["folder.npz"],
+    "a link to nowhere": ["nowhere.npz"],
+    "nothing at all": [],
+    "steps that are no number": ["x.npy", "--steps", "nan"],
+    "steps in part": ["x.npy", "--steps", "1.5"],
+    "negative steps": ["x.npy", "--steps", "-1"],
+    "no steps": ["x.npy", "--steps", "0"],
+    "negative fit steps": ["x.npy", "--fit-steps", "-5"],
+    "no batch": ["x.npy", "--batch-size", "0"],
+    "negative batch": ["x.npy", "--batch-size", "-64"],
+    "share that is no number": ["x.npy", "--held-out", "nan"],
+    "share of all": ["x.npy", "--held-out", "1"],
+    "negative share": ["x.npy", "--held-out", "-0.2"],
+    "infinite share": ["x.npy", "--held-out", "inf"],
+    "a seed beyond 32 bits": ["x.npy", "--seed", str(2**32)],
+    "an unknown option": ["x.npy", "--colour", "red"],
+    "an option without its value": ["x.npy", "--json"],
+    "an unknown kind": ["x.npy", "--y-kind", "ordinal"],
+    "an unknown transform": ["x.npy", "--transform", "log"],
+    "a second file": ["x.npy", "y.npy"],
+    "no device": ["x.npy", "--device", ""],
+    "a device number below zero": ["x.npy", "--device", "cpu:-1"],
+    "labels that are no file": ["x.npy", "--labels", "absent.csv"],
+    "a picture of no kind": ["x.npy", "--plot", "rates"],
+    "a checkpoint that is a file": ["x.npy", "--checkpoint", "x.npy"],
+    "a name that is too long": ["x.npy", "--json", "j" * 300],
+}
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_bad_options_are_refused_without_a_traceback(case, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", NORMAL)
+    os.mkdir("folder.npz")
+    os.symlink("gone.npz", "nowhere.npz")
+    before = sorted(tmp_path.iterdir())
+    try:
+        code = run(["measure", *OPTIONS[case]])
+    except SystemExit as stopped:
+        code = stopped.code
+    printed = capsys.readouterr()
+    assert code == 2 and printed.out == "" and printed.err and "Traceback" not in printed.err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_file_that_may_not_be_read(capsys):
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "x.npy"
+        np.save(file, NORMAL)
+        file.chmod(0o000)
+        os.chmod(folder, 0o755)
+        effective = os.geteuid()
+        try:
+            if effective == 0:
+                os.seteuid(65534)
+            assert run(["measure", str(file)]) == 2
+        finally:
+            os.seteuid(effective)
+    assert "Permission denied" in one_line(capsys)
 
 
 def test_a_picture_without_matplotlib(tmp_path, capsys, monkeypatch):
