@@ -763,6 +763,23 @@ def test_doctor(capsys):
     assert ex.__version__ in printed and "cpu:0 (cpu), cpu:1 (cpu)" in printed
 
 
+@pytest.mark.parametrize(
+    "error, why", [(AssertionError(), "unset it"), (RuntimeError("no 'cuda' here"), "no 'cuda' here")]
+)
+def test_no_device_of_the_platforms_that_jax_is_told_to_use(error, why, tmp_path, capsys, monkeypatch):
+    def devices(*names):
+        raise error
+
+    monkeypatch.setattr(jax, "devices", devices)
+    assert run(["measure", save(tmp_path, x=NORMAL)]) == 2
+    assert why in one_line(capsys)
+    # What a report of the problem needs is printed all the same.
+    assert run(["doctor"]) == 2
+    printed = capsys.readouterr()
+    assert re.search("devices +none", printed.out) and ex.__version__ in printed.out
+    assert printed.err.startswith("entropax: JAX finds no device") and printed.err.count("\n") == 1
+
+
 def test_compilations_are_kept_where_the_user_wants_them(monkeypatch, tmp_path, capsys):
     option = "jax_compilation_cache_dir"
     chosen = jax.config.values[option]
