@@ -44,6 +44,7 @@ import rich.console
 import rich.table
 import tyro
 
+from entropax._files import check_folder, write
 from entropax.integral import Estimate
 from entropax.parallel import agreed, initialize, leads, together
 from entropax.train._checkpoint import differences
@@ -174,16 +175,7 @@ class Record:
         if not leads():
             return
         self.directory.mkdir(parents=True, exist_ok=True)
-        # Two processes may compute the same: each writes aside under a name of its own.
-        aside = self.directory / f".{name}.{os.getpid()}"
-        try:
-            with open(aside, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, self.directory / name)
-        finally:
-            aside.unlink(missing_ok=True)
+        write(self.directory / name, content)
 
 
 def pair(estimate: Estimate) -> dict[str, Any]:
@@ -210,7 +202,8 @@ def execute(
 
     **Returns:** the record, complete.
 
-    **Raises:** `ValueError` where the processes of a job do not see the same folder.
+    **Raises:** `ValueError` where the processes of a job do not see the same folder; `OSError` where results could not
+        be written there, before any work.
     """
     record = Record(_name_of(run), config, root)
     complete = record.complete
@@ -220,6 +213,8 @@ def execute(
             "all of them share."
         )
     if not complete:
+        if leads():
+            check_folder(record.directory)
         with record.stage("total"):
             metrics = run(config, record)
         record.finish(metrics)

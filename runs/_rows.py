@@ -17,12 +17,28 @@ class Rows:
         self._descriptor = descriptor
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """Writes one line, and returns when it is on the disk."""
+        """Writes one line, and returns when it is on the disk.
+
+        **Raises:** `OSError` where the disk is full, or where the file has been moved, deleted or replaced since it was
+            opened, so that no later process would find the row.
+        """
         line = json.dumps(row).encode() + b"\n"
         written = os.write(self._descriptor, line)
         if written != len(line):
             raise OSError(f"{self.file} took {written} of the {len(line)} bytes of a row; the disk is full.")
         os.fsync(self._descriptor)
+        # A descriptor outlives the name of its file.
+        try:
+            found = os.path.samestat(os.stat(self.file), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            found = False
+        if not found:
+            kept = os.fstat(self._descriptor).st_nlink > 0
+            where = "went with it to where it is now" if kept else "is lost with it"
+            raise OSError(
+                f"{self.file} was moved, deleted or replaced while rows were written to it: the last row {where}. Put "
+                "the file back, if it is still there, and start again: what it holds is not measured anew."
+            )
 
 
 @contextlib.contextmanager

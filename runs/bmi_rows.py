@@ -9,12 +9,12 @@ has finished is kept beside them; all else stays as it is. What no run here has,
 
 import dataclasses
 import json
-import os
 import pathlib
 
 import tyro
 
 import entropax as ex
+from entropax._files import write
 from runs import bmi
 from runs._bmi_published import SIZES
 from runs._pieces import present
@@ -88,10 +88,7 @@ def main(args: list[str] | None = None) -> list[dict]:
             if found:
                 cells[samples, seed] = found | ({"peers": others} if others else {})
     rows = [cells[key] for key in sorted(cells)]
-    # Whole or not at all.
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    aside.write_text(json.dumps(rows, indent=1) + "\n")
-    os.replace(aside, file)
+    write(file, (json.dumps(rows, indent=1) + "\n").encode())
     for each in rows:
         print(each["samples"], "samples, seed", each["seed"], each["summary"])
     return rows

@@ -1,12 +1,20 @@
 """What a user sees at the shell: numbers against closed forms, files that others can read, and refusals in one line."""
 
+import errno
 import functools as ft
+import io
 import json
 import math
+import os
+import pathlib
 import re
 import shutil
+import stat
 import sys
+import tempfile
+import threading
 import warnings
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +22,7 @@ import numpy as np
 import pytest
 
 import entropax as ex
+from entropax._files import locked
 from entropax.cli import main, run
 from entropax.cli._measurement import check_bounds, Measurement
 from entropax.dependence._training import Round, train
@@ -126,7 +135,15 @@ def test_bits_and_picture_from_a_finished_training(interrupted, capsys):
 def test_checkpoints_of_another_training_or_damaged(interrupted, capsys, tmp_path):
     folder, command, _ = interrupted
     assert run([*command, "--seed", "1"]) == 2
-    assert "another configuration" in one_line(capsys)
+    assert "another configuration: --seed is 1 here, 0 there" in one_line(capsys)
+    # Other samples, which only the digest tells apart.
+    with np.load(command[1]) as arrays:
+        other = save(tmp_path, x=arrays["x"][::-1], y=arrays["y"])
+    assert run([command[0], other, *command[2:]]) == 2
+    assert "another configuration: the digest of the samples is" in one_line(capsys)
+    with locked(folder / "checkpoints"):
+        assert run(command) == 2
+    assert re.search("--checkpoint: the folder '.*checkpoints' is in use by another process", one_line(capsys))
     shutil.copytree(folder / "checkpoints", tmp_path / "checkpoints")
     for file in (tmp_path / "checkpoints").rglob("*"):
         if file.is_file() and "state" in file.parts:
@@ -137,6 +154,43 @@ def test_checkpoints_of_another_training_or_damaged(interrupted, capsys, tmp_pat
     (tmp_path / "notes" / "diary.txt").write_text("mine")
     assert run([*command, "--checkpoint", str(tmp_path / "notes")]) == 2
     assert "not a folder of checkpoints" in one_line(capsys)
+
+
+def test_an_interrupted_cross_fitting_goes_on(tmp_path, capsys, monkeypatch, no_model):
+    """Each fit that has ended is kept, and the numbers are those of a command that was left alone."""
+    x, y = correlated(240, 0.8)
+    command = ["measure", save(tmp_path, x=np.stack([x, x**2 + y], 1), y=y), "--json", str(tmp_path / "results.json")]
+    dependence = lambda: json.loads((tmp_path / "results.json").read_text())["dependence"]
+    assert run(command) == 0
+    expected, calls = dependence(), []
+    monkeypatch.setattr("entropax.dependence._cross_fitting.os.cpu_count", lambda: 1)
+
+    def stopping(after):
+        def one(*arguments, **settings):
+            if len(calls) == after:
+                raise KeyboardInterrupt
+            calls.append(1)
+            return untrained(*arguments, **settings)
+
+        return one
+
+    capsys.readouterr()
+    monkeypatch.setattr("entropax.dependence._cross_fitting.train", stopping(3))
+    assert run(command) == 130
+    assert one_line(capsys).startswith("entropax: interrupted; nothing is kept; with --checkpoint FOLDER")
+    command += ["--checkpoint", str(tmp_path / "kept")]
+    calls.clear()
+    # I(X;Y) and TC(X), each by two halves and five folds.
+    for after in (3, 5, 9, 14):
+        monkeypatch.setattr("entropax.dependence._cross_fitting.train", stopping(after))
+        stopped = run(command)
+        if after < 14:
+            assert stopped == 130 and len(calls) == after
+            assert re.search("kept' keeps [0-9]+ results of the cross-fitting; the same", one_line(capsys))
+    assert stopped == 0 and len(calls) == 14 and dependence() == expected
+    # Another command's is refused before any work.
+    assert run([*command, "--fit-steps", "100"]) == 2
+    assert "another configuration: --fit-steps is 100 here, 5500 there" in capsys.readouterr().err
 
 
 def test_labels_that_tell_nothing(tmp_path, capsys, monkeypatch):
@@ -247,6 +301,146 @@ def test_pointwise(suffix, tmp_path, no_model):
     assert pointwise.mean() == pytest.approx(value * math.log(2), abs=1e-5)
     truth = -0.5 * math.log(1 - 0.8**2) - 0.5 * ((x - 0.8 * y) ** 2 / (1 - 0.8**2) - x**2)
     assert np.corrcoef(pointwise.reshape(-1), truth)[0, 1] > 0.98
+
+
+@pytest.fixture
+def three_files(tmp_path, no_model, monkeypatch):
+    """A command that writes all files that there are, and what they must be."""
+    monkeypatch.setattr("entropax.cli._plot.picture", lambda measurement, suffix: b"<svg>" * 100)
+    x, y = correlated(300, 0.8)
+    files = [tmp_path / name for name in ("results.json", "pointwise.npy", "rates.svg")]
+    options = [part for option, file in zip(("--json", "--pointwise", "--plot"), files) for part in (option, str(file))]
+
+    def check(but=()):
+        for file in files:
+            assert file.name in but or file.stat().st_size > 100, file
+        if "results.json" not in but:
+            assert json.loads(files[0].read_text())["mutual_information"]["default"] == "cross_fitted"
+        if "pointwise.npy" not in but:
+            assert np.load(files[1]).shape == (300,)
+
+    return ["measure", save(tmp_path, x=x, y=y), *options], check
+
+
+def test_nobody_reads_the_table(three_files, monkeypatch, capsys):
+    command, check = three_files
+    read, written = os.pipe()
+    os.close(read)
+    with monkeypatch.context() as patch, open(written, "w") as stream:
+        patch.setattr(sys, "stdout", stream)
+        # As a program that a closed pipe ends, and without a word.
+        assert run(command) == 141
+    check()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_full_or_closed_standard_output(three_files, monkeypatch, capsys, tmp_path):
+    command, check = three_files
+
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    closed = open(tmp_path / "closed", "w")
+    closed.close()
+    for stream, word in ((Full(), "No space left"), (None, "is closed"), (closed, "is closed")):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", stream)
+            assert run(command) == 1
+        check()
+        assert word in one_line(capsys)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_an_encoding_without_our_signs(three_files, monkeypatch, encoding):
+    command, check = three_files
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setenv("COLUMNS", "100")
+    assert run(command) == 0
+    check()
+    printed = raw.getvalue().decode(encoding)
+    value = json.loads(pathlib.Path(command[3]).read_text())["mutual_information"]["cross_fitted"]["value"]
+    sign = "±" if encoding != "ascii" else r"\+/-"
+    assert re.search(rf"cross-fitted +\S? +{value:.2f}\d* {sign} 0\.0", printed)
+    # Columns stand under each other.
+    table = printed[: printed.index("Entropies")].splitlines()
+    assert len({len(line) for line in table[1:] if line.strip()}) == 1
+
+
+def test_one_file_that_fails_loses_no_other(three_files, monkeypatch, capsys, tmp_path):
+    command, check = three_files
+    for name, option in (("results.json", "--json"), ("pointwise.npy", "--pointwise"), ("rates.svg", "--plot")):
+        for file in tmp_path.glob("[rp]*.*"):
+            file.unlink()
+
+        def written(file, content):
+            if file.name == name:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            file.write_bytes(content)
+
+        monkeypatch.setattr("entropax.cli._measure.write", written)
+        assert run(command) == 1
+        check(but=(name,))
+        printed = capsys.readouterr()
+        assert "mutual information I(X;Y)" in printed.out
+        assert re.fullmatch(
+            f"entropax: {option} '.*{name}' could not be written: No space left on device.\n", printed.err
+        )
+    # A picture that cannot be drawn loses no numbers.
+    monkeypatch.setattr("entropax.cli._plot.picture", lambda *arguments: 1 / 0)
+    monkeypatch.setattr("entropax.cli._measure.write", lambda file, content: file.write_bytes(content))
+    assert run(command) == 1
+    check(but=("rates.svg",))
+    assert "--plot" in (said := capsys.readouterr().err) and "ZeroDivisionError" in said
+
+
+def test_outputs_keep_what_they_are_written_to(three_files, tmp_path):
+    command, check = three_files
+    results, pipe = pathlib.Path(command[3]), tmp_path / "pipe.csv"
+    far = tmp_path / "far.json"
+    far.write_text("{}")
+    far.chmod(0o604)
+    results.symlink_to(far)
+    os.mkfifo(pipe)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    command[command.index("--pointwise") + 1] = str(pipe)
+    assert run(command) == 0
+    reader.join(10)
+    assert results.is_symlink() and stat.S_IMODE(far.stat().st_mode) == 0o604
+    assert pipe.is_fifo() and len(read[0].splitlines()) == 300
+    check(but=("pointwise.npy",))
+
+
+def test_outputs_that_would_overwrite_something(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", NORMAL)
+    np.save("y.npy", -NORMAL)
+    os.link("x.npy", "hard.npy")
+    pathlib.Path("soft.npy").symlink_to("y.npy")
+    pathlib.Path("way").symlink_to(".")
+    command = ["measure", "x.npy", "--y", "y.npy"]
+    before = {name: pathlib.Path(name).read_bytes() for name in ("x.npy", "y.npy")}
+    refusals = {
+        ("--json", "x.npy"): "--json and DATA are one file",
+        ("--json", "hard.npy"): "--json and DATA are one file",
+        ("--pointwise", "./way/soft.npy"): "--pointwise and --y are one file",
+        ("--json", "new.npy", "--pointwise", "way/new.npy"): "--pointwise and --json are one file",
+        ("--plot", "new.svg", "--json", "way/way/new.svg"): "--plot and --json are one file",
+        ("--checkpoint", "x.npy"): "--checkpoint: '.*x.npy' is not a folder",
+        ("--checkpoint", "x.npy/inside"): "--checkpoint: '.*x.npy' is not a folder",
+    }
+    for options, message in refusals.items():
+        assert run([*command, *options]) == 2
+        assert re.search(message, one_line(capsys)), options
+    with monkeypatch.context() as patch, open("printed.txt", "w") as stream:
+        patch.setattr(sys, "stdout", stream)
+        assert run([*command, "--json", "printed.txt"]) == 2
+    assert "--json and standard output are one file" in one_line(capsys)
+    assert before == {name: pathlib.Path(name).read_bytes() for name in before}
 
 
 def test_what_cross_fitting_cannot_is_left_to_the_model(tmp_path, capsys, no_model):
@@ -360,6 +554,125 @@ def test_files_that_are_not_samples(tmp_path, capsys):
     refused("too large for float32", tmp_path / "large.npy", "--transform", "none")
 
 
+def _zip(folder: pathlib.Path, keep: float) -> bytes:
+    np.savez(folder / "whole.npz", x=NORMAL, y=NORMAL)
+    content = (folder / "whole.npz").read_bytes()
+    return content[: int(keep * len(content))]
+
+
+def _npy(array) -> Callable[[pathlib.Path], bytes]:
+    def content(folder: pathlib.Path) -> bytes:
+        np.save(folder / "array.npy", array)
+        return (folder / "array.npy").read_bytes()
+
+    return content
+
+
+# What lies in the file of samples, and how it is refused: by an exit code of 2, in one line.
+FILES: dict[str, tuple[str, Callable[[pathlib.Path], bytes], str]] = {
+    "no bytes, npz": ("a.npz", lambda folder: b"", "damaged, or no .npz file"),
+    "no bytes, npy": ("a.npy", lambda folder: b"", "damaged, or no .npy file"),
+    "no bytes, csv": ("a.csv", lambda folder: b"", "is empty"),
+    "blank lines": ("a.csv", lambda folder: b"\n\n\n", "is empty"),
+    "a header alone": ("a.csv", lambda folder: b"a,b\n", "is empty"),
+    "text for npz": ("a.npz", lambda folder: b"x,y\n1,2\n", "damaged, or no .npz file"),
+    "npy for npz": ("a.npz", _npy(NORMAL), "damaged, or no .npz file"),
+    "npz for npy": ("a.npy", lambda folder: _zip(folder, 1), "damaged, or no .npy file"),
+    "npz for csv": ("a.csv", lambda folder: _zip(folder, 1), "damaged, or no text"),
+    "an archive cut in half": ("a.npz", lambda folder: _zip(folder, 0.5), "damaged"),
+    "an archive less its end": ("a.npz", lambda folder: _zip(folder, 0.99), "damaged"),
+    "an archive of nothing": ("a.npz", lambda folder: b"PK\x05\x06" + bytes(18), "holds no arrays"),
+    "an array cut in half": ("a.npy", lambda folder: _npy(NORMAL)(folder)[:1000], "damaged"),
+    "objects": ("a.npy", _npy(NORMAL.astype(object)), "pickled Python objects"),
+    "no numbers": ("a.npy", _npy(NORMAL.astype(str)), "must hold numbers; got text"),
+    "complex numbers": ("a.npy", _npy(NORMAL + 1j), "must hold real numbers; got dtype complex128"),
+    "dates": ("a.npy", _npy(np.arange(200).astype("M8[D]")), "must hold real numbers; got dtype datetime64"),
+    "records": ("a.npy", _npy(np.zeros(200, [("a", float)])), "must hold real numbers"),
+    "images": ("a.npy", _npy(np.zeros((200, 8, 8))), r"\(num, dim\); got \(200, 8, 8\)"),
+    "one number": ("a.npy", _npy(np.float64(1.0)), r"\(num, dim\); got \(\)"),
+    "one row": ("a.npy", _npy(NORMAL[:1]), "at least 2 rows; got 1"),
+    "integers that float64 cannot tell apart": ("a.npy", _npy(2**60 + np.arange(200)), "float64 cannot tell apart"),
+    "constant columns": ("a.csv", lambda folder: b"1,2\n" * 200, "constant"),
+    "rows of other lengths": ("a.csv", lambda folder: b"1,2\n3\n", "row 2: 1 cells"),
+    "a word among numbers": ("a.csv", lambda folder: b"1,2\n3,four\n", "'four' is not a number"),
+    "bytes that are no text": ("a.csv", lambda folder: b"\xff\xfe1\x00", "no text"),
+    "semicolons": ("a.csv", lambda folder: b"1;2\n3;4\n" * 100, "is not a number"),
+    "another kind of file": ("a.mat", lambda folder: b"MATLAB", "must end in .npz, .npy or .csv"),
+    "no suffix": ("samples", lambda folder: b"1,2\n", "must end in .npz, .npy or .csv"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_bad_file_is_refused_in_one_line(case, tmp_path, capsys):
+    name, content, message = FILES[case]
+    (tmp_path / name).write_bytes(content(tmp_path))
+    assert run(["measure", str(tmp_path / name)]) == 2
+    assert re.search(message, one_line(capsys))
+
+
+OPTIONS = {
+    "no file": ["absent.npz"],
+    "a folder": ["folder.npz"],
+    "a link to nowhere": ["nowhere.npz"],
+    "nothing at all": [],
+    "steps that are no number": ["x.npy", "--steps", "nan"],
+    "steps in part": ["x.npy", "--steps", "1.5"],
+    "negative steps": ["x.npy", "--steps", "-1"],
+    "no steps": ["x.npy", "--steps", "0"],
+    "negative fit steps": ["x.npy", "--fit-steps", "-5"],
+    "no batch": ["x.npy", "--batch-size", "0"],
+    "negative batch": ["x.npy", "--batch-size", "-64"],
+    "share that is no number": ["x.npy", "--held-out", "nan"],
+    "share of all": ["x.npy", "--held-out", "1"],
+    "negative share": ["x.npy", "--held-out", "-0.2"],
+    "infinite share": ["x.npy", "--held-out", "inf"],
+    "a seed beyond 32 bits": ["x.npy", "--seed", str(2**32)],
+    "an unknown option": ["x.npy", "--colour", "red"],
+    "an option without its value": ["x.npy", "--json"],
+    "an unknown kind": ["x.npy", "--y-kind", "ordinal"],
+    "an unknown transform": ["x.npy", "--transform", "log"],
+    "a second file": ["x.npy", "y.npy"],
+    "no device": ["x.npy", "--device", ""],
+    "a device number below zero": ["x.npy", "--device", "cpu:-1"],
+    "labels that are no file": ["x.npy", "--labels", "absent.csv"],
+    "a picture of no kind": ["x.npy", "--plot", "rates"],
+    "a checkpoint that is a file": ["x.npy", "--checkpoint", "x.npy"],
+    "a name that is too long": ["x.npy", "--json", "j" * 300],
+}
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_bad_options_are_refused_without_a_traceback(case, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", NORMAL)
+    os.mkdir("folder.npz")
+    os.symlink("gone.npz", "nowhere.npz")
+    before = sorted(tmp_path.iterdir())
+    try:
+        code = run(["measure", *OPTIONS[case]])
+    except SystemExit as stopped:
+        code = stopped.code
+    printed = capsys.readouterr()
+    assert code == 2 and printed.out == "" and printed.err and "Traceback" not in printed.err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_file_that_may_not_be_read(capsys):
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "x.npy"
+        np.save(file, NORMAL)
+        file.chmod(0o000)
+        os.chmod(folder, 0o755)
+        effective = os.geteuid()
+        try:
+            if effective == 0:
+                os.seteuid(65534)
+            assert run(["measure", str(file)]) == 2
+        finally:
+            os.seteuid(effective)
+    assert "Permission denied" in one_line(capsys)
+
+
 def test_a_picture_without_matplotlib(tmp_path, capsys, monkeypatch):
     for name in ("matplotlib", "matplotlib.axes", "matplotlib.figure"):
         monkeypatch.setitem(sys.modules, name, None)
@@ -448,6 +761,23 @@ def test_doctor(capsys):
     lines = ("python", "jaxlib", "orbax", "entropax", "devices", "CPUs", "matmul precision", "x64", "threefry", "cache")
     assert all(line in printed for line in lines)
     assert ex.__version__ in printed and "cpu:0 (cpu), cpu:1 (cpu)" in printed
+
+
+@pytest.mark.parametrize(
+    "error, why", [(AssertionError(), "unset it"), (RuntimeError("no 'cuda' here"), "no 'cuda' here")]
+)
+def test_no_device_of_the_platforms_that_jax_is_told_to_use(error, why, tmp_path, capsys, monkeypatch):
+    def devices(*names):
+        raise error
+
+    monkeypatch.setattr(jax, "devices", devices)
+    assert run(["measure", save(tmp_path, x=NORMAL)]) == 2
+    assert why in one_line(capsys)
+    # What a report of the problem needs is printed all the same.
+    assert run(["doctor"]) == 2
+    printed = capsys.readouterr()
+    assert re.search("devices +none", printed.out) and ex.__version__ in printed.out
+    assert printed.err.startswith("entropax: JAX finds no device") and printed.err.count("\n") == 1
 
 
 def test_compilations_are_kept_where_the_user_wants_them(monkeypatch, tmp_path, capsys):

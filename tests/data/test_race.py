@@ -104,5 +104,5 @@ def test_bets_beyond_the_wealth_are_refused(bets, message):
 
 
 def test_an_error_that_is_no_probability_is_refused():
-    with pytest.raises(ValueError, match="`error` must be a probability; got 1.5"):
+    with pytest.raises(ValueError, match="`error` must be a number from 0 to 1; got 1.5"):
         die(1.5)

@@ -179,7 +179,7 @@ def test_mutual_information_of_few_values(name, x, y, kinds, exact):
     # Warnings are errors: none of these is a copy, or a function that has no bound.
     found = dependence.mutual_information(x, y, key=jr.key(1), fitting=FITTING, **kinds)
     low, high = found.interval()
-    assert low - 0.003 <= exact <= high + 0.003 and found.converged and found.p_value <= 0.02
+    assert low - 0.003 <= exact <= high + 0.003 and found.converged and (found.p_value or 1) <= 0.02
     assert found.stderr < 0.06
 
 
@@ -227,7 +227,7 @@ def test_quantities_of_exclusive_or():
     for name, (found, times) in measured.items():
         assert abs(found.value - times * np.log(2)) < 0.02 and found.stderr < 0.05, name
         assert found.converged, name
-    assert measured["TC"][0].p_value < 0.03
+    assert (measured["TC"][0].p_value or 1) < 0.03
 
 
 @pytest.mark.parametrize("kind", ["continuous", "discrete"])
@@ -258,14 +258,14 @@ def test_zero_inflated_data():
     gene = np.where(on, np.exp(rng.normal(size=NUM)), 0.0)
     of_labels = dependence.mutual_information(gene, cell, key=jr.key(1), fitting=FITTING)
     assert covers(of_labels, entropy_of_coin(shares.mean()) - entropy_of_coin(shares).mean())
-    assert of_labels.stderr < 0.04 and of_labels.p_value <= 0.02
+    assert of_labels.stderr < 0.04 and (of_labels.p_value or 1) <= 0.02
     # Two genes that are on together, nine times of ten.
     other_on = np.where(rng.random(NUM) < 0.1, ~on, on)
     other = np.where(other_on, np.exp(rng.normal(size=NUM)), 0.0)
     share = shares.mean()
     table = np.array([[0.9 * (1 - share), 0.1 * (1 - share)], [0.1 * share, 0.9 * share]])
     together = dependence.mutual_information(gene, other, key=jr.key(1), fitting=FITTING)
-    assert covers(together, of_table(table)) and together.stderr < 0.06 and together.p_value <= 0.03
+    assert covers(together, of_table(table)) and together.stderr < 0.06 and (together.p_value or 1) <= 0.03
     assert together.kinds["y"] == "continuous, with repeated values 0"
 
 

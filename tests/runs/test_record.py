@@ -134,6 +134,17 @@ def test_an_interrupted_run_resumes(tmp_path):
     assert record.timings["sum"] > before
 
 
+def test_a_folder_that_takes_no_results_is_found_before_the_work(tmp_path):
+    def unwanted(config, record):
+        raise AssertionError("worked in vain")
+
+    (tmp_path / "file").write_text("")
+    (tmp_path / "broken").symlink_to("nowhere")
+    for root in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / "broken"):
+        with pytest.raises(NotADirectoryError, match="is not a folder, so that nothing can be written in"):
+            execute(unwanted, Config(), root)
+
+
 def test_results_of_another_configuration_are_refused(tmp_path):
     record = execute(area, Config(), tmp_path)
     file = record.directory / "config.json"

@@ -47,6 +47,34 @@ def test_a_file_has_one_writer_and_damage_is_named(tmp_path):
         merged(tmp_path, "results")
 
 
+@pytest.mark.parametrize("happens", ["moved", "deleted", "replaced", "its folder moved"])
+def test_a_file_that_goes_away_is_noticed(tmp_path, happens):
+    """A descriptor still takes rows then, which no later process would find."""
+    file, elsewhere = tmp_path / "results" / "results.jsonl", tmp_path / "elsewhere"
+    with opened(file) as rows:
+        rows.append({"hash": "a"})
+        if happens == "deleted":
+            file.unlink()
+        elif happens == "its folder moved":
+            file.parent.rename(elsewhere)
+        else:
+            file.rename(elsewhere)
+        if happens == "replaced":
+            file.write_text("")
+        word = "is lost with it" if happens == "deleted" else "went with it to where it is now"
+        with pytest.raises(OSError, match=f"results.jsonl was moved, deleted or replaced .*: the last row {word}"):
+            rows.append({"hash": "b"})
+    if happens != "deleted":
+        kept = elsewhere / "results.jsonl" if elsewhere.is_dir() else elsewhere
+        assert [row["hash"] for row in read(kept)] == ["a", "b"]
+        # As the message says.
+        file.parent.mkdir(exist_ok=True)
+        kept.rename(file)
+        with opened(file) as rows:
+            rows.append({"hash": "c"})
+        assert [row["hash"] for row in read(file)] == ["a", "b", "c"]
+
+
 def killed_until_done(
     arguments: list[str], environment: dict[str, str], moments: random.Random, longest: float, times: int
 ) -> int:

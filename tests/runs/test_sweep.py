@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import entropax as ex
-from runs import _yardstick, sweep as program
+from runs import _sweep, _yardstick, sweep as program
 from runs._launch import launch
 from runs._problems import diffused, dissipation, mixture, Problem
 from runs._rows import read
@@ -140,6 +140,26 @@ def test_interrupted_anywhere_a_sweep_ends_with_the_same_file(tmp_path, one_tree
     before = (sweep.folder / "timings.jsonl").read_bytes()
     sweep.work()
     assert (sweep.folder / "timings.jsonl").read_bytes() == before, "nothing is measured twice"
+
+
+def test_a_sweep_whose_file_goes_away_stops_and_goes_on_once_it_is_back(tmp_path, one_tree, monkeypatch):
+    sweep, measured = Sweep(TINY, PLAN, tmp_path), []
+    file, aside = sweep.folder / "results.jsonl", tmp_path / "kept.jsonl"
+
+    def moving(setting, *rest):
+        measured.append(setting.hash)
+        if len(measured) == 2:
+            file.rename(aside)
+        return {"hash": setting.hash, "setting": setting.plain}
+
+    monkeypatch.setattr(_sweep, "measure", moving)
+    with pytest.raises(OSError, match="results.jsonl was moved, deleted or replaced"):
+        sweep.work()
+    assert len(measured) == 2
+    aside.rename(file)
+    sweep.work()
+    # Nothing is measured twice.
+    assert measured == [setting.hash for setting in PLAN.settings] and len(sweep.rows()) == len(PLAN)
 
 
 def test_shares_are_put_together(tmp_path, one_tree):

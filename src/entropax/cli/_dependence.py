@@ -52,13 +52,15 @@ class Dependences(NamedTuple):
         return None
 
 
-def measure_dependence(samples: data.Samples, *, steps: int, two_sided: bool, key: PRNGKeyArray) -> Dependences:
+def measure_dependence(
+    samples: data.Samples, *, fitting: CrossFitting, two_sided: bool, key: PRNGKeyArray
+) -> Dependences:
     """Cross-fits every dependence that there is.
 
     **Arguments:**
 
     - `samples`: all, as they are: the estimator goes by their ranks.
-    - `steps`: of each fit, for 10 000 samples.
+    - `fitting`: how networks are fitted, and where what they give is kept.
     - `two_sided`: whether to go by what x tells of y too.
     - `key`: all randomness.
 
@@ -69,7 +71,7 @@ def measure_dependence(samples: data.Samples, *, steps: int, two_sided: bool, ke
     """
     start = time.perf_counter()
     pair_key, given_key, total_key = jr.split(key, 3)
-    fitting, found = CrossFitting(steps=steps), {}
+    found = {}
     of_pair = ft.partial(dependence.mutual_information, y_kind=_kind(samples.y_classes))
     if two_sided:
         of_pair = dependence.two_sided_mutual_information

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ._refusal import Refusal
+from ._terminal import show
 
 
 # Those whose versions change numbers, by the name of their distribution.
@@ -38,11 +39,15 @@ def devices() -> dict[str, Any]:
         # CPUs are there beside an accelerator, but `jax.devices()` does not list them, and `JAX_PLATFORMS` may forbid
         # them.
         found = jax.devices()
-    except RuntimeError as error:
-        raise Refusal(f"JAX finds no device: {error}") from error
+    except (RuntimeError, AssertionError) as error:
+        # Without any platform that it was told to use JAX only asserts that there is one.
+        asked = jax.config.values["jax_platforms"]
+        only = f" of the platforms that JAX_PLATFORMS names, {asked!r}" if asked else ""
+        why = f": {error}" if str(error) else "; unset it, or install JAX for one of them."
+        raise Refusal(f"JAX finds no device{only}{why}") from error
     try:
         found = found + [device for device in jax.devices("cpu") if device not in found]
-    except RuntimeError:
+    except (RuntimeError, AssertionError):
         pass
     return {f"{device.platform}:{device.id}": device for device in found}
 
@@ -59,7 +64,7 @@ def find_device(name: str | None) -> Any:
     try:
         # JAX knows that `cuda` and `gpu` are one.
         matching = jax.devices(kind) if kind else []
-    except RuntimeError:
+    except (RuntimeError, AssertionError):
         matching = []
     place = int(index) if index.isdecimal() else 0 if name == kind else len(matching)
     if place >= len(matching):
@@ -71,12 +76,28 @@ def find_device(name: str | None) -> Any:
 class Doctor:
     """Versions, devices and settings: what a report of a problem should hold."""
 
-    def __call__(self) -> None:
+    def __call__(self) -> int:
+        """Prints them.
+
+        **Returns:** the exit code.
+
+        **Raises:** `Refusal` where JAX finds no device; all the rest is printed first.
+        """
+        missing = None
+        try:
+            names = ", ".join(f"{name} ({device.device_kind})" for name, device in devices().items())
+        except Refusal as refusal:
+            names, missing = "none", refusal
+        code = show(lambda console: self._print(console, names))
+        if missing is not None:
+            raise missing
+        return code
+
+    def _print(self, console: Console, names: str) -> None:
         table = Table(show_header=False, box=None)
         for name, version in versions().items():
             table.add_row(name, version)
-        kinds = {name: f"{name} ({device.device_kind})" for name, device in devices().items()}
-        table.add_row("devices", ", ".join(kinds.values()))
+        table.add_row("devices", names)
         table.add_row("CPUs", str(os.cpu_count()))
         config = jax.config.values
         precision = config["jax_default_matmul_precision"]
@@ -84,4 +105,4 @@ class Doctor:
         table.add_row("x64", "on" if config["jax_enable_x64"] else "off")
         table.add_row("threefry partitionable", "on" if config["jax_threefry_partitionable"] else "off")
         table.add_row("compilation cache", str(config["jax_compilation_cache_dir"]))
-        Console(highlight=False, markup=False).print(table)
+        console.print(table)

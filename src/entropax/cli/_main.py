@@ -8,13 +8,27 @@ import tyro
 
 from ._doctor import Doctor
 from ._measure import Measure
-from ._refusal import Refusal
+from ._refusal import Interruption, Refusal
+from ._terminal import tell
+
+
+# Of a program that Ctrl-C ended, as shells report it.
+_INTERRUPTED = 130
 
 
 def main() -> None:
-    """The entry point `entropax`. Exit code 0 is success, 2 a refusal (one line on stderr), 130 an interruption."""
+    """The entry point `entropax`.
+
+    Its exit code is 0 for success; 1 where some output could not be written, after all that could be was; 2 for a
+    refusal, with one line on stderr; 130 for an interruption by Ctrl-C; 141 where the reader of standard output went
+    away, as `head` does, after all files were written.
+    """
     _keep_compilations()
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == _INTERRUPTED:
+        # Python would wait for the fits that still run in threads.
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -35,15 +49,15 @@ def run(arguments: Sequence[str]) -> int:
         args=arguments,
     )
     try:
-        command()
+        return command()
     except Refusal as refusal:
-        # Not by rich, which would break the line and read brackets as markup.
-        print("entropax:", " ".join(str(refusal).split()), file=sys.stderr)
+        # One line, whatever the message of a library below looks like.
+        tell(f"entropax: {' '.join(str(refusal).split())}")
         return 2
-    except KeyboardInterrupt:
-        print("entropax: interrupted; with --checkpoint, the same command goes on from there.", file=sys.stderr)
-        return 130
-    return 0
+    except KeyboardInterrupt as interrupt:
+        kept = str(interrupt) if isinstance(interrupt, Interruption) else "nothing was begun"
+        tell(f"entropax: interrupted; {kept}.")
+        return _INTERRUPTED
 
 
 def _keep_compilations() -> None:

@@ -1,26 +1,32 @@
 import contextlib
 import dataclasses
+import hashlib
+import os
 import pathlib
+import stat
+import sys
 import warnings
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any
 
 import jax
 import jax.random as jr
 import tyro
-from rich.console import Console
 
 from .. import dependence
+from .._files import check_writable, is_same, write
 from ..data import Kind, Samples, SamplesWarning
 from ..information import BoundWarning
 from ..integral import TruncationWarning
-from ..train import Checkpoints, Settings
+from ..train import Settings
+from ._checkpoint import check_checkpoint, cross_fitting, kept, opened, training
 from ._dependence import measure_dependence, pointwise_file
 from ._doctor import find_device
 from ._measurement import measure
-from ._refusal import Refusal, refusing
-from ._report import as_json, check_output, print_report, write
+from ._refusal import Interruption, Refusal, refusing
+from ._report import as_json, print_report
 from ._samples import read, split, Transform
+from ._terminal import busy, LOST, show, tell
 
 
 _GUARD_RAILS = (
@@ -76,7 +82,8 @@ class Measure:
     device: Annotated[str | None, tyro.conf.arg(metavar="DEVICE")] = None
     """Where to compute: cpu, gpu, cuda:1, ...; JAX chooses if it is not given."""
     checkpoint: Annotated[pathlib.Path | None, tyro.conf.arg(metavar="FOLDER")] = None
-    """A folder from which the same command goes on after an interruption."""
+    """A folder from which the same command goes on after an interruption: it keeps what each fit of the cross-fitting
+    gives, and checkpoints of the training."""
     json: _File = None
     """A file for the results."""
     plot: _File = None
@@ -84,51 +91,101 @@ class Measure:
     pointwise: _File = None
     """A file for log p(x,y)/p(x)p(y) of each sample, in nats, or given c where there is c: .npy, .csv or .npz."""
 
-    def __call__(self) -> None:
+    def __call__(self) -> int:
+        """Measures, writes the files that were asked for, and prints the table.
+
+        **Returns:** the exit code.
+
+        **Raises:** `Refusal` where that cannot be done.
+        """
+        try:
+            return self._measure()
+        except KeyboardInterrupt:
+            raise Interruption(kept(self.checkpoint)) from None
+
+    def _measure(self) -> int:
         picture = self._refuse_early()
         device = find_device(self.device)
         messages: list[str] = []
         with _told_at_once(messages):
             samples = read(self.data, self.y, self.labels, self.c, y_kind=self.y_kind, c_kind=self.c_kind)
         self._refuse_without_numbers(samples)
-        with jax.default_device(device):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(jax.default_device(device))
             split_key, key, dependence_key = jr.split(jr.key(self.seed), 3)
             train, held_out = split(samples, self.held_out, self.transform, split_key)
-            with _told_at_once(messages), Console(stderr=True).status("cross-fitting"):
-                dependences = measure_dependence(
-                    samples, steps=self.fit_steps, two_sided=self.two_sided, key=dependence_key
-                )
+            folders = None, None
+            if self.checkpoint is not None:
+                stack.enter_context(opened(self.checkpoint, self._identity(samples)))
+                folders = cross_fitting(self.checkpoint), training(self.checkpoint)
+            with _told_at_once(messages), busy("cross-fitting"), refusing(OSError, about="--checkpoint"):
+                fitting = dependence.CrossFitting(steps=self.fit_steps, checkpoint=folders[0])
+                dependences = measure_dependence(samples, fitting=fitting, two_sided=self.two_sided, key=dependence_key)
             if self.pointwise is not None and dependences.pointwise is None:
                 raise Refusal("--pointwise is by cross-fitting, which cannot be done with these samples.")
             with _guard_rails(messages):
                 measurement = measure(
-                    train, held_out, steps=self.steps, batch_size=self.batch_size, checkpoint=self.checkpoint, key=key
+                    train, held_out, steps=self.steps, batch_size=self.batch_size, checkpoint=folders[1], key=key
                 )
-        print_report(measurement, dependences, self.transform, self.bits, messages)
-        if self.json is not None:
-            settings = {"data": self.data.name, "transform": self.transform, "seed": self.seed, "device": str(device)}
-            settings |= {"fit_steps": self.fit_steps, "two_sided": self.two_sided}
-            write(self.json, as_json(measurement, dependences, settings, self.bits, messages))
-        if self.pointwise is not None and (shares := dependences.pointwise) is not None:
-            write(self.pointwise, pointwise_file(shares, self.pointwise.suffix.lower()))
-        if self.plot is not None and picture is not None:
-            write(self.plot, picture(measurement, self.plot.suffix.lower()[1:]))
+        settings = {"data": self.data.name, "transform": self.transform, "seed": self.seed, "device": str(device)}
+        settings |= {"fit_steps": self.fit_steps, "two_sided": self.two_sided}
+        contents: dict[str, Callable[[pathlib.Path], bytes]] = {
+            "--json": lambda file: as_json(measurement, dependences, settings, self.bits, messages)
+        }
+        if (shares := dependences.pointwise) is not None:
+            contents["--pointwise"] = lambda file: pointwise_file(shares, file.suffix.lower())
+        if picture is not None:
+            contents["--plot"] = lambda file: picture(measurement, file.suffix.lower()[1:])
+        # Before anything is printed: whatever becomes of the terminal, they are there.
+        failures = _written(self._outputs, contents)
+        report = measurement, dependences, self.transform, self.bits, messages
+        code = show(lambda console: print_report(console, *report))
+        for failure in failures:
+            tell(f"entropax: {failure}")
+        return LOST if failures else code
+
+    def _identity(self, samples: Samples) -> dict[str, Any]:
+        """What the numbers depend on, by option."""
+        digest = hashlib.sha256()
+        for table in (samples.x, samples.y, samples.c, samples.y_classes, samples.c_classes):
+            digest.update(b"none" if table is None else f"{table.dtype}{table.shape}".encode() + table.tobytes())
+        names = ("transform", "held_out", "seed", "steps", "batch_size", "fit_steps", "two_sided")
+        settings = {f"--{name.replace('_', '-')}": getattr(self, name) for name in names}
+        return {"the digest of the samples": digest.hexdigest()[:16]} | settings
+
+    @property
+    def _outputs(self) -> dict[str, pathlib.Path]:
+        """The files to write, by their options."""
+        files = {"--json": self.json, "--pointwise": self.pointwise, "--plot": self.plot}
+        return {option: file for option, file in files.items() if file is not None}
+
+    def _refuse_files(self) -> None:
+        """Refuses files that could not be written, or would overwrite one another or the samples."""
+        inputs = {"DATA": self.data, "--y": self.y, "--labels": self.labels, "--c": self.c}
+        others = {name: file for name, file in inputs.items() if file is not None}
+        for option, file in self._outputs.items():
+            for other, there in others.items():
+                if is_same(file, there):
+                    raise Refusal(f"{option} and {other} are one file, {str(file)!r}: one would overwrite the other.")
+            if _is_printed_to(file):
+                raise Refusal(f"{option} and standard output are one file: the table would be mixed with it.")
+            with refusing(OSError, about=option):
+                check_writable(file)
+            others[option] = file
+        if self.checkpoint is not None:
+            check_checkpoint(self.checkpoint)
 
     def _refuse_early(self):
         """Refuses, before any work, what would fail after it; returns what draws the picture."""
-        for file in (self.json, self.plot, self.pointwise):
-            if file is not None:
-                check_output(file)
+        self._refuse_files()
         if self.pointwise is not None and self.pointwise.suffix.lower() not in _TABLES:
             raise Refusal(f"--pointwise must end in {', '.join(_TABLES)}; got {self.pointwise.name!r}.")
         if not 0 <= self.seed < 2**32:
             raise Refusal(f"--seed must be between 0 and 2**32 - 1; got {self.seed}.")
         if self.fit_steps < 1:
             raise Refusal(f"--fit-steps must be positive; got {self.fit_steps}.")
-        with refusing(ValueError, OSError):
+        with refusing(ValueError):
             Settings(steps=self.steps, batch_size=self.batch_size)
-            if self.checkpoint is not None:
-                Checkpoints(self.checkpoint, {}).latest()
         if self.plot is None:
             return None
         if self.plot.suffix.lower() not in _PICTURES:
@@ -149,6 +206,38 @@ class Measure:
             raise Refusal("--two-sided is of a continuous `y`, and this one holds labels.")
 
 
+def _written(files: Mapping[str, pathlib.Path], contents: Mapping[str, Callable[[pathlib.Path], bytes]]) -> list[str]:
+    """Writes each file on its own, so that the failure of one loses no other.
+
+    **Arguments:**
+
+    - `files`: by their options.
+    - `contents`: what makes the content of each.
+
+    **Returns:** what failed, in a sentence each.
+    """
+    failures = []
+    for option, file in files.items():
+        try:
+            write(file, contents[option](file))
+        except OSError as error:
+            failures.append(f"{option} {str(file)!r} could not be written: {error.strerror or error}.")
+        except Exception as error:
+            # What draws a picture raises anything; the numbers must not be lost by it.
+            failures.append(f"{option} {str(file)!r} could not be made: {type(error).__name__}: {error}")
+    return failures
+
+
+def _is_printed_to(file: pathlib.Path) -> bool:
+    """Whether standard output goes to the file, and not to a terminal or a pipe."""
+    try:
+        status = os.fstat(sys.stdout.fileno())
+        return stat.S_ISREG(status.st_mode) and os.path.samestat(status, os.stat(file))
+    except (OSError, ValueError, AttributeError):
+        # Closed, replaced by an object without a descriptor, or there is no such file yet.
+        return False
+
+
 @contextlib.contextmanager
 def _told_at_once(messages: list[str]) -> Iterator[None]:
     """As [`_guard_rails`][], and says them now, rather than after a training that may not be worth its time."""
@@ -156,7 +245,7 @@ def _told_at_once(messages: list[str]) -> Iterator[None]:
     with _guard_rails(messages):
         yield
     for message in messages[known:]:
-        Console(stderr=True, markup=False, highlight=False).print(f"Warning: {message}", style="yellow")
+        tell(f"Warning: {message}")
 
 
 @contextlib.contextmanager

@@ -1,7 +1,5 @@
 import json
 import math
-import os
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,8 +11,8 @@ from ..integral import Estimate
 from ._dependence import as_estimate, Dependences, entry
 from ._doctor import versions
 from ._measurement import Measurement
-from ._refusal import Refusal, refusing
 from ._samples import Transform
+from ._terminal import encodable
 
 
 _TITLES = {
@@ -53,18 +51,23 @@ _CAPTIONS = {
 
 
 def print_report(
-    measurement: Measurement, dependences: Dependences, transform: Transform, bits: bool, messages: Sequence[str]
+    console: Console,
+    measurement: Measurement,
+    dependences: Dependences,
+    transform: Transform,
+    bits: bool,
+    messages: Sequence[str],
 ) -> None:
     """Prints the estimates, what they took, and what the guard rails say.
 
     **Arguments:**
 
+    - `console`: where to.
     - `measurement`, `dependences`: what was measured, in nats.
     - `transform`: of the samples.
     - `bits`: whether to convert.
     - `messages`: the warnings.
     """
-    console = Console(highlight=False, markup=False)
     table = Table(caption=_CAPTIONS[transform], caption_justify="left")
     # On a narrow terminal the longest name breaks, and leaves room for notes.
     table.add_column("quantity", min_width=len(_TITLES["mutual_information"]))
@@ -73,11 +76,12 @@ def print_report(
     table.add_column("note")
     found, default = dependences.found, _default(measurement, dependences)
 
+    def add_row(*cells, style=None):
+        table.add_row(*(encodable(cell, console.encoding) for cell in cells), style=style)
+
     def add(name, estimate, note, style=None):
         estimate = estimate.bits if bits else estimate
-        table.add_row(
-            _TITLES[name], str(estimate).removesuffix(estimate.unit).strip(), estimate.unit, note, style=style
-        )
+        add_row(_TITLES[name], str(estimate).removesuffix(estimate.unit).strip(), estimate.unit, note, style=style)
 
     def add_method(name, estimate, note):
         chosen = name == default
@@ -87,7 +91,7 @@ def print_report(
         if one.sides is not None:
             by_y, by_x = (side / (math.log(2) if bits else 1) for side in one.sides)
             note = f"x from y, y from x: {abs(by_y - by_x):.3f} apart"
-            table.add_row("  by either side", f"{by_y:.3f}, {by_x:.3f}", "bits" if bits else "nats", note)
+            add_row("  by either side", f"{by_y:.3f}, {by_x:.3f}", "bits" if bits else "nats", note)
 
     for name, estimate in measurement.quantities.items():
         if name == "total_correlation" and name in found:
@@ -97,7 +101,7 @@ def print_report(
             add(name, estimate, _NOTES[name])
     if measurement.mutual_information or "mutual_information" in dependences.found:
         table.add_section()
-        table.add_row(_TITLES["mutual_information"], "", "", _bound(measurement, bits))
+        add_row(_TITLES["mutual_information"], "", "", _bound(measurement, bits))
     if "mutual_information" in found:
         one = found["mutual_information"]
         add_method("cross_fitted", as_estimate(one), _interval(one, bits))
@@ -119,7 +123,7 @@ def print_report(
         budget.add_row(name.replace("_", "-"), *numbers, f"{spent['seconds']:.1f}")
     console.print(budget)
     for message in messages:
-        console.print(f"Warning: {message}", style="yellow")
+        console.print(encodable(f"Warning: {message}", console.encoding), style="yellow")
 
 
 def as_json(
@@ -152,28 +156,6 @@ def as_json(
         "versions": versions(),
     }
     return json.dumps(content, indent=2, allow_nan=False).encode()
-
-
-def check_output(file: pathlib.Path) -> None:
-    """Refuses a file that could not be written, while nothing is lost by it."""
-    if file.is_dir():
-        raise Refusal(f"{str(file)!r} is a folder; name a file in it.")
-    if not file.absolute().parent.is_dir():
-        raise Refusal(f"there is no folder {str(file.absolute().parent)!r} to write {file.name!r} to.")
-
-
-def write(file: pathlib.Path, content: bytes) -> None:
-    """The whole file or, whenever the process dies, none of it (or the one before)."""
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    with refusing(OSError):
-        try:
-            with aside.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(aside, file)
-        finally:
-            aside.unlink(missing_ok=True)
 
 
 def _entry(estimate: Estimate, bits: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float32, Int32, PRNGKeyArray
 
 from .. import data
+from .._arrays import of_unit_size
 from ..data import Kind
 from ._refusal import Refusal, refusing
 
@@ -119,7 +120,9 @@ def _transformed(table: np.ndarray, train: np.ndarray, transform: Transform, key
     # In float64 until the scale is right: float32 loses small differences between large numbers.
     if transform == "standardise":
         _, mean, std = data.standardise(table[train])
-        table = (table - mean) / std
+        # In units in which nothing overflows.
+        scaled, exponents = of_unit_size(table)
+        table = (scaled - np.ldexp(mean, -exponents)) / np.ldexp(std, -exponents)
     if transform == "rank":
         table = data.rank_gaussianise(table, key)
     if np.abs(table).max() > np.finfo(np.float32).max:

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Int, PRNGKeyArray
 
+from ._checks import check_whole
+
 
 # After four rounds the permutations of 9 or 10 rows pass for uniform ones among 20 000, after six those of 3 or 5.
 _ROUNDS = 8
@@ -58,6 +60,8 @@ def process_rows(
 
     **Raises:** `ValueError` where an argument is out of its range.
     """
+    for name, value in dict(num=num, batch_size=batch_size, process=process, processes=processes).items():
+        check_whole(value, name)
     if not 1 <= batch_size <= num:
         raise ValueError(f"`batch_size` must be from 1 to `num`, {num}; got {batch_size}.")
     if processes < 1 or batch_size % processes:

@@ -2,6 +2,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._checks import check_positive
 from ._joint_gaussian import JointGaussian
 
 
@@ -45,8 +46,7 @@ def gaussian_bottleneck(problem: JointGaussian, weight: float) -> Bottleneck:
         Chechik, Globerson, Tishby and Weiss, Information bottleneck for Gaussian variables (2005), whose $\beta$ is
         $1/\gamma$; Diffusion models are Kelly gamblers, Eqs. (26) to (28).
     """
-    if not weight > 0:
-        raise ValueError(f"`weight` must be positive; got {weight}.")
+    check_positive(weight, "weight")
     squares = problem.channel_gains**2
     correlations = squares / (1 + squares)
     kept = correlations > weight

@@ -3,6 +3,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float32, Int32, PRNGKeyArray
 
+from .._keys import check_key
 from . import images
 
 
@@ -23,7 +24,7 @@ def digits(
     **Returns:** `x`, shape `(1797, 64)`, an image a row, and the labels `y`, shape
     `(1797,)`, 0 to 9.
     """
-    key_noise, key_order = jr.split(key)
+    key_noise, key_order = jr.split(check_key(key))
     found = images.digits()
     assert found.labels is not None
     pixels = found.pixels.reshape(len(found), -1)

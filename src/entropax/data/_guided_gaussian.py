@@ -14,6 +14,7 @@ from scipy.linalg import get_lapack_funcs
 
 from ..denoiser import ConditionalGaussian
 from . import _spectra
+from ._checks import check_draws
 from ._draws import standard_normal
 from ._spectra import LogSNR, Values
 
@@ -216,7 +217,7 @@ class GuidedGaussian:
 
         **Returns:** `x`, `y`, shapes `(num, dim_x)` and `(num, dim_y)`.
         """
-        key_x, key_y = jr.split(key)
+        key_x, key_y = jr.split(check_draws(key, num))
         y = standard_normal(key_y, (num, self.problem.dim_y)) @ np.linalg.cholesky(self.cov_y).T
         x = standard_normal(key_x, (num, self.problem.dim_x)) @ self.matrix_p.T + y @ self.gain.T
         return jnp.asarray(x, jnp.float32), jnp.asarray(y, jnp.float32)

@@ -7,10 +7,11 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float32, Float64, PRNGKeyArray
 
+from .._keys import check_key
 from ..denoiser import ConditionalGaussian, Gaussian
 from ..process import AbstractProcess
 from . import _spectra
-from ._checks import check_covariance, check_matrix, check_positive
+from ._checks import check_count, check_covariance, check_draws, check_matrix, check_number, check_positive
 from ._draws import standard_normal
 from ._guided_gaussian import GuidedGaussian
 from ._rates import DivergenceRate, LogRatioRate
@@ -93,11 +94,14 @@ class JointGaussian:
         - `noise_std`: $\sigma_\epsilon$.
         - `jitter`: $j$, a floor under the eigenvalues of $\Sigma_X$.
 
-        **Raises:** `ValueError` unless `noise_std` is positive and $\Sigma_X$ positive
-        definite.
+        **Raises:** `ValueError` unless the dimensions are whole and positive, `noise_std`
+        is positive, `jitter` not negative, and $\Sigma_X$ positive definite.
         """
+        check_count(dim_x, "dim_x")
+        check_count(dim_y, "dim_y")
         check_positive(noise_std, "noise_std")
-        key_a, key_b = jr.split(key, 2)
+        check_number(jitter, "jitter", 0.0)
+        key_a, key_b = jr.split(check_key(key), 2)
         matrix_a = standard_normal(key_a, (dim_y, dim_x))
         root = standard_normal(key_b, (dim_x, dim_x)) / np.sqrt(dim_x)
         cov_x = root @ root.T + jitter * np.eye(dim_x)
@@ -143,11 +147,14 @@ class JointGaussian:
         ??? cite "Source"
             Diffusion models are Kelly gamblers, Eqs. (18) and (58).
         """
-        if not 1 <= rank <= dim_x:
+        check_count(dim_x, "dim_x")
+        check_count(dim_y, "dim_y")
+        check_count(rank, "rank")
+        if rank > dim_x:
             raise ValueError(f"`rank` must lie in 1..dim_x = {dim_x}; got {rank}.")
         check_positive(flat_variance, "flat_variance")
         check_positive(noise_std, "noise_std")
-        key_axes, key_variances, key_a = jr.split(key, 3)
+        key_axes, key_variances, key_a = jr.split(check_key(key), 3)
         axes, triangle = np.linalg.qr(standard_normal(key_axes, (dim_x, dim_x)))
         # The signs of R's diagonal make the QR factor unique, and with it Haar.
         axes = axes * np.sign(np.diag(triangle))
@@ -304,7 +311,7 @@ class JointGaussian:
 
         **Returns:** `x`, `y`, shapes `(num, dim_x)` and `(num, dim_y)`.
         """
-        key_x, key_noise = jr.split(key)
+        key_x, key_noise = jr.split(check_draws(key, num))
         variances, vectors = self._axes
         x = standard_normal(key_x, (num, self.dim_x)) @ (vectors * np.sqrt(variances)).T
         noise = standard_normal(key_noise, (num, self.dim_y))

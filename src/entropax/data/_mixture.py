@@ -16,7 +16,9 @@ from jaxtyping import (
 from scipy.special import entr
 
 from .. import denoiser as denoisers
-from ._checks import check_covariance
+from .._arrays import plain_array
+from .._keys import check_key
+from ._checks import check_count, check_covariance, check_draws, check_number, check_numbers, check_positive
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -54,11 +56,13 @@ class GaussianMixture:
         covs: Float[ArrayLike, "..."],
         labels: Int[ArrayLike, "..."] | None = None,
     ):
-        weights, means, covs = (np.asarray(value, np.float64) for value in (weights, means, covs))
-        labels = np.arange(len(means)) if labels is None else np.asarray(labels)
+        parts = {"weights": weights, "means": means, "covs": covs}
+        weights, means, covs = (check_numbers(value, name) for name, value in parts.items())
+        labels = np.arange(means.size and len(means)) if labels is None else plain_array(labels, "labels")
         components = means.shape[:1]
         if (
             means.ndim != 2
+            or 0 in means.shape
             or covs.shape != means.shape + means.shape[1:]
             or (weights.shape, labels.shape) != (components, components)
         ):
@@ -107,8 +111,15 @@ class GaussianMixture:
         - `dim`: the dimension of $x$.
         - `box`: half the side of the box of the means.
         - `std`: the standard deviation of a component in each direction.
+
+        **Raises:** `ValueError` unless the numbers of components and dimensions are whole
+        and positive, `box` is not negative and `std` positive.
         """
-        means = jr.uniform(key, (num_components, dim), jnp.float32, minval=-box, maxval=box)
+        check_count(num_components, "num_components")
+        check_count(dim, "dim")
+        check_number(box, "box", 0.0)
+        check_positive(std, "std")
+        means = jr.uniform(check_key(key), (num_components, dim), jnp.float32, minval=-box, maxval=box)
         covs = np.broadcast_to(std**2 * np.eye(dim), (num_components, dim, dim))
         return cls(np.full(num_components, 1 / num_components), means, covs)
 
@@ -130,7 +141,7 @@ class GaussianMixture:
 
     def _draw(self, key, num: int) -> tuple[np.ndarray, np.ndarray]:
         """Samples in float64 and the component of each."""
-        key_component, key_noise = jr.split(key)
+        key_component, key_noise = jr.split(check_draws(key, num))
         uniform = np.asarray(jr.uniform(key_component, (num,), jnp.float32), np.float64)
         edges = np.cumsum(self.weights)[:-1]
         components = np.searchsorted(edges, uniform, side="right")
@@ -175,16 +186,16 @@ class GaussianMixture:
 
         **Returns:** the log-densities in nats, shape `(num,)`.
 
-        **Raises:** `ValueError` where shapes do not fit or a label occurs in no
-        component.
+        **Raises:** `ValueError` where shapes do not fit, a number is not finite, or a label
+        occurs in no component.
         """
-        x = np.asarray(x, np.float64)
+        x = check_numbers(x, "x")
         if x.ndim != 2 or x.shape[1] != self.dim:
             raise ValueError(f"`x` must have shape (num, {self.dim}); got {x.shape}.")
         joint = self._component_log_probs(x)
         if y is None:
             return np.logaddexp.reduce(joint, axis=0)
-        y = np.asarray(y)
+        y = plain_array(y, "y")
         if y.shape != x.shape[:1]:
             raise ValueError(f"`y` must have shape {x.shape[:1]}; got {y.shape}.")
         values, probabilities = self.label_probabilities
@@ -205,7 +216,10 @@ class GaussianMixture:
         - `num`: how many, at least 2.
 
         **Returns:** the value and its standard error, in nats.
+
+        **Raises:** `ValueError` where `num` is not a whole number of 2 or more.
         """
+        check_count(num, "num", 2)
         x, components = self._draw(key, num)
         ratios = self.log_prob(x, self.labels[components]) - self.log_prob(x)
         return float(ratios.mean()), float(ratios.std(ddof=1) / np.sqrt(num))

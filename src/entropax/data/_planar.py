@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float32, Float64, PRNGKeyArray
 
 from .. import denoiser as denoisers
+from ._checks import check_draws
 
 
 # Points whose densities are worked out at once: what bounds the memory, components times points.
@@ -94,7 +95,7 @@ class StronglyCorrelatedGaussian(AbstractPlanar):
 
     def sample(self, key: PRNGKeyArray, num: int) -> Float32[Array, "num 2"]:
         # Coordinate by coordinate: a matrix product at an accelerator's default precision would blur the narrow axis.
-        first, second = jr.normal(key, (2, num), jnp.float32)
+        first, second = jr.normal(check_draws(key, num), (2, num), jnp.float32)
         return jnp.stack([first, _CORRELATION * first + float(np.sqrt(1 - _CORRELATION**2)) * second], -1)
 
     def _log_density(self, x: np.ndarray) -> np.ndarray:
@@ -124,7 +125,7 @@ class Square(AbstractPlanar):
     def sample(self, key: PRNGKeyArray, num: int) -> Float32[Array, "num 2"]:
         # The float32 next to √3 is below it, so that no draw lies outside.
         half = float(_HALF_SIDE)
-        return jr.uniform(key, (num, 2), jnp.float32, minval=-half, maxval=half)
+        return jr.uniform(check_draws(key, num), (num, 2), jnp.float32, minval=-half, maxval=half)
 
     def _log_density(self, x: np.ndarray) -> np.ndarray:
         return np.where((np.abs(x) < _HALF_SIDE).all(-1), -np.log(12), -np.inf)
@@ -164,7 +165,7 @@ class Circle(AbstractPlanar):
         return float(np.log(len(self.centres)) + np.log(2 * np.pi) + 2 * np.log(self.radius) - 1)
 
     def sample(self, key: PRNGKeyArray, num: int) -> Float32[Array, "num 2"]:
-        key_disc, key_radius, key_angle = jr.split(key, 3)
+        key_disc, key_radius, key_angle = jr.split(check_draws(key, num), 3)
         discs = jr.randint(key_disc, (num,), 0, len(self.centres))
         # One less a draw from [0, 1) is never zero, where the density is infinite.
         radii = (self.radius * _INSIDE) * (1 - jr.uniform(key_radius, (num,), jnp.float32))

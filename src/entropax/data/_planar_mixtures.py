@@ -6,6 +6,7 @@ from jaxtyping import Array, Float32, Float64, PRNGKeyArray
 from scipy.special import entr, logsumexp
 
 from .. import denoiser as denoisers
+from ._checks import check_draws
 from ._planar import AbstractPlanar
 
 
@@ -100,7 +101,7 @@ class Moons(AbstractPlanarMixture):
         self.stds = _MOONS_NOISE / scale
 
     def sample(self, key: PRNGKeyArray, num: int) -> Float32[Array, "num 2"]:
-        key_angle, key_sign, key_noise = jr.split(key, 3)
+        key_angle, key_sign, key_noise = jr.split(check_draws(key, num), 3)
         angles = float(np.pi) * jr.uniform(key_angle, (num,), jnp.float32)
         signs = jr.rademacher(key_sign, (num, 1), jnp.float32)
         arc = jnp.stack([jnp.cos(angles) - 0.5, jnp.sin(angles) - 0.25], -1)
@@ -139,7 +140,7 @@ class Dino(AbstractPlanarMixture):
         self.stds = _DINO_NOISE / scale
 
     def sample(self, key: PRNGKeyArray, num: int) -> Float32[Array, "num 2"]:
-        key_component, key_noise = jr.split(key)
+        key_component, key_noise = jr.split(check_draws(key, num))
         components = jr.randint(key_component, (num,), 0, len(self.means))
         noise = jr.normal(key_noise, (num, 2), jnp.float32)
         return jnp.asarray(self.means, jnp.float32)[components] + jnp.asarray(self.stds, jnp.float32) * noise

@@ -6,6 +6,9 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float64, Int, PRNGKeyArray
 
+from .._keys import check_key
+from ._checks import check_count, check_number, check_numbers
+
 
 # How far from one a sum of probabilities may be: of float32, for many outcomes.
 _ROUNDING = 1e-6
@@ -41,18 +44,20 @@ class Race:
     odds: Float64[np.ndarray, " outcomes"]
 
     def __init__(self, joint: Float[ArrayLike, "..."], odds: Float[ArrayLike, "..."] | float):
-        probabilities = np.asarray(joint, np.float64)
-        if probabilities.ndim != 2:
+        probabilities, returns = check_numbers(joint, "joint"), check_numbers(odds, "odds")
+        if probabilities.ndim != 2 or 0 in probabilities.shape:
             raise ValueError(f"`joint` must be of shape (outcomes, signals); got {probabilities.shape}.")
         if not (np.all(probabilities >= 0) and abs(probabilities.sum() - 1) < _ROUNDING):
             raise ValueError(
                 f"`joint` must hold probabilities with sum 1; got sum {probabilities.sum():g}, least "
                 f"{probabilities.min():g}."
             )
-        if not np.all(np.asarray(odds) > 0):
+        if returns.shape not in ((), probabilities.shape[:1]):
+            raise ValueError(f"`odds` must be of shape () or {probabilities.shape[:1]}; got {returns.shape}.")
+        if not np.all(returns > 0):
             raise ValueError(f"`odds` must be positive; got {odds}.")
         object.__setattr__(self, "joint", probabilities / probabilities.sum())
-        object.__setattr__(self, "odds", np.array(np.broadcast_to(odds, len(probabilities)), np.float64))
+        object.__setattr__(self, "odds", np.array(np.broadcast_to(returns, len(probabilities))))
 
     def __repr__(self) -> str:
         return f"Race(outcomes={self.joint.shape[0]}, signals={self.joint.shape[1]})"
@@ -71,9 +76,10 @@ class Race:
 
         **Raises:** `ValueError` as above, and unless `error` is from 0 to 1.
         """
-        if not 0 <= error <= 1:
-            raise ValueError(f"`error` must be a probability; got {error}.")
-        law = np.asarray(probabilities, np.float64)
+        check_number(error, "error", 0.0, 1.0)
+        law = check_numbers(probabilities, "probabilities")
+        if law.ndim != 1:
+            raise ValueError(f"`probabilities` must be of shape (outcomes,); got {law.shape}.")
         channel = np.full((len(law), len(law)), error / max(len(law) - 1, 1))
         np.fill_diagonal(channel, 1 - error)
         return cls(law[:, None] * channel, odds)
@@ -135,6 +141,9 @@ class Race:
         - `key`: for the draws.
         - `shape`: of both.
         """
+        for length in shape:
+            check_count(length, "shape", 0)
+        check_key(key)
         with np.errstate(divide="ignore"):
             logits = jnp.asarray(np.log(self.joint.reshape(-1)), float)
         return jnp.divmod(jr.categorical(key, logits, shape=shape), self.joint.shape[1])

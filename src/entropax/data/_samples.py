@@ -5,6 +5,8 @@ from typing import get_args, Literal
 import numpy as np
 from jaxtyping import ArrayLike, Float64, Int32, Shaped
 
+from .._arrays import check_finite, of_unit_size, plain_array, to_float64
+
 
 # What a variable may be declared as; "auto" goes by its dtype.
 Kind = Literal["auto", "discrete", "continuous"]
@@ -76,7 +78,8 @@ def check_samples(
     r"""Refuses samples that no estimate could be made of, before any work.
 
     `x` is continuous, whatever its dtype, unless `x_kind` says otherwise. `y` and `c` are labels where their dtype is
-    integer, boolean or text, and continuous where it is float. An array of one
+    integer, boolean or text, and continuous where it is float. Lists are arrays; masked arrays, sparse matrices,
+    iterators and Python objects are refused. An array of one
     dimension is a column; labels in several columns are one label a distinct row.
 
     **Arguments:**
@@ -90,7 +93,8 @@ def check_samples(
 
     **Raises:** `ValueError`, saying where and what to do, where an array is not of
     those shapes, has fewer rows than `minimum` or than its fellows, holds NaN or
-    infinity, has a constant column, or where labels and a continuous variable may have
+    infinity, masked entries, different numbers that float64 cannot tell apart, or a
+    constant column, or where labels and a continuous variable may have
     been taken for one another.
 
     **Warns:** `SamplesWarning` where `x` and a continuous `y` look like functions of
@@ -141,7 +145,7 @@ def _lengths(name: str, found: int, first: str, wanted: int) -> str:
 
 
 def _check_table(value, name: str, minimum: int) -> np.ndarray:
-    table = np.asarray(value)
+    table = plain_array(value, name)
     if table.ndim == 1:
         table = table[:, None]
     if table.ndim != 2:
@@ -153,21 +157,11 @@ def _check_table(value, name: str, minimum: int) -> np.ndarray:
         raise ValueError(f"`{name}` is empty: shape {table.shape}.")
     if len(table) < minimum:
         raise ValueError(f"`{name}` must have at least {minimum} rows; got {len(table)}.")
-    if table.dtype.kind not in "biufSU" and not _is_extended_float(table):
-        raise ValueError(f"`{name}` must hold real numbers; got dtype {table.dtype}.")
     if table.dtype.kind in "SU":
         return table
     if table.dtype.kind not in "biu":
-        table = table.astype(np.float64)
-        bad = ~np.isfinite(table)
-        if bad.any():
-            row, column = np.argwhere(bad)[0]
-            nans = int(np.isnan(table).sum())
-            raise ValueError(
-                f"`{name}` must be finite; it holds {nans} NaN and "
-                f"{int(bad.sum()) - nans} infinite values, the first in row {row}, "
-                f"column {column} (counted from 0)."
-            )
+        table = to_float64(table, name)
+        check_finite(table, name)
     constant = np.flatnonzero((table == table[:1]).all(0))
     if constant.size and len(table) > 1:
         raise ValueError(
@@ -175,17 +169,6 @@ def _check_table(value, name: str, minimum: int) -> np.ndarray:
             "constant. Leave them out; they carry no information."
         )
     return table
-
-
-def _is_extended_float(table: np.ndarray) -> bool:
-    # bfloat16 and its kin, which to NumPy are of no kind.
-    return table.dtype.kind == "V" and table.dtype.names is None
-
-
-def _check_continuous(table: np.ndarray, name: str) -> np.ndarray:
-    if table.dtype.kind in "SU":
-        raise ValueError(f"`{name}` must hold numbers; got text ({table.dtype}).")
-    return table.astype(np.float64)
 
 
 def _check_condition(value, name: str, num: int | None, first: str, minimum: int, kind: Kind):
@@ -200,7 +183,7 @@ def _check_condition(value, name: str, num: int | None, first: str, minimum: int
         raise ValueError(_lengths(name, len(table), first, num))
     floating = table.dtype.kind not in "biuSU"
     if kind == "continuous" or (kind == "auto" and floating):
-        continuous = _check_continuous(table, name)
+        continuous = to_float64(table, name)
         if kind == "auto":
             _refuse_float_labels(continuous, name)
         return continuous, None
@@ -249,7 +232,7 @@ def _linearly_determined(x: np.ndarray, y: np.ndarray) -> bool:
     columns = x.shape[1] + y.shape[1]
     if len(x) <= 2 * columns:
         return False
-    x, y = x[: max(1000, 3 * columns)], y[: max(1000, 3 * columns)]
+    x, y = (of_unit_size(table[: max(1000, 3 * columns)])[0] for table in (x, y))
     overlaps = _whitened(x).T @ _whitened(y)
     correlations = np.linalg.svd(overlaps, compute_uv=False)
     return bool((1 - correlations**2 < _RESIDUAL_SHARE).any())

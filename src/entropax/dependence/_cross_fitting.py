@@ -3,8 +3,9 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -13,9 +14,10 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from ._coordinates import canonical
 from ._edges import continued, has_edges
+from ._kept import array_of, as_array, kept
 from ._network import Departure
 from ._terms import Term
-from ._training import Begun, improvements, Split, train
+from ._training import Begun, improvements, Round, Split, train
 from ._variables import Variables
 
 
@@ -48,6 +50,9 @@ class CrossFitting:
     - `steps`: of a training on 10 000 samples; on $N$, $\sqrt{N / 10^4}$ times as many.
     - `batch_size`: a multiple of 32.
     - `learning_rate`: of Muon.
+    - `checkpoint`: a folder that keeps what each fit gives as soon as it ends, so that the same call, after an
+        interruption, goes on from there to the same numbers. What belongs to other samples, settings or keys may lie
+        there too.
 
     **Raises:** `ValueError` where these are out of their ranges.
     """
@@ -56,6 +61,7 @@ class CrossFitting:
     steps: int = 5_500
     batch_size: int = 512
     learning_rate: float = 3e-3
+    checkpoint: str | os.PathLike[str] | None = None
 
     def __post_init__(self):
         if self.folds < 2:
@@ -174,21 +180,26 @@ def _fit(variables, terms, jobs, fitting, key, noise_key):
         for job, device in zip(jobs, itertools.cycle(devices))
     ]
     blocks = _blocks(terms, fitting.batch_size // 32)
+    settings = dict(
+        # As many for half of the samples: what the fits differ by shall be the samples alone.
+        steps=num_steps(fitting, num),
+        learning_rate=fitting.learning_rate,
+        repetitions=max(4, _CHECK_DRAWS // num),
+    )
+    # What everything below is made of.
+    given = variables.values, variables.dims, variables.ranked, terms, blocks, settings
 
     def fit(item):
         job, split, key = item
         (device,) = split.values.devices()
         with jax.default_device(device):
-            return train(
-                split,
-                job.held,
-                blocks,
-                start=job.start and job.start._replace(network=jax.device_put(job.start.network, device)),
-                # As many for half of the samples: what the fits differ by shall be the samples alone.
-                steps=num_steps(fitting, num),
-                learning_rate=fitting.learning_rate,
-                repetitions=max(4, _CHECK_DRAWS // num),
-                key=key,
+            start = job.start and job.start._replace(network=jax.device_put(job.start.network, device))
+            return kept(
+                fitting.checkpoint,
+                ["fit", given, job, key],
+                lambda: train(split, job.held, blocks, start=start, key=key, **settings),
+                pack=_packed,
+                unpack=lambda arrays: _unpacked(arrays, split),
             )
 
     rounds = in_threads(fit, zip(jobs, splits, jr.split(key, len(jobs))))
@@ -207,10 +218,35 @@ def _fit(variables, terms, jobs, fitting, key, noise_key):
     ]
     gains = np.zeros((len(terms), 4, num))
     repetitions = min(max(16, _DRAWS // num), _MOST_DRAWS)
-    for fold, gained in zip(folds, in_threads(lambda fold: _measured(fold, noise_key, repetitions), folds)):
+
+    def measure(item):
+        fold, job = item
+        return kept(
+            fitting.checkpoint,
+            ["measured", given, jobs, key, noise_key, repetitions, job.held],
+            lambda: _measured(fold, noise_key, repetitions),
+            pack=as_array,
+            unpack=array_of,
+        )
+
+    for fold, gained in zip(folds, in_threads(measure, zip(folds, jobs))):
         gains[..., fold.rows] = gained
     checks = int(min(best.max(), _TAKEN_OVER))
     return gains, folds, [Begun(at(one.networks, checks), checks) if checks else None for one in rounds]
+
+
+def _packed(one: Round) -> dict[str, Any]:
+    """The weights at all checks, leaf by leaf."""
+    leaves = [jax.tree.leaves(network) for network in one.networks]
+    return {"gains": one.gains} | {f"{i:02d}": np.stack(column) for i, column in enumerate(zip(*leaves))}
+
+
+def _unpacked(arrays: dict[str, np.ndarray], split: Split) -> Round:
+    variables, dim = split.tables.member.shape
+    structure = jax.tree.structure(eqx.filter_eval_shape(Departure, dim, variables, key=jr.key(0)))
+    gains = arrays.pop("gains")
+    columns = [jnp.asarray(arrays[name]) for name in sorted(arrays)]
+    return Round([jax.tree.unflatten(structure, leaves) for leaves in zip(*columns)], gains)
 
 
 def _split(variables, terms, fitted) -> Split:

@@ -12,6 +12,7 @@ from ..integral import Estimate, standard_error
 from ._cross_fitting import CrossFitting, Departures, departures
 from ._dependence import Dependence, warn_few, warn_unconverged
 from ._gaussian import excess_kurtosis, gaussian_part
+from ._kept import kept
 from ._labels import classified
 from ._layout import Layout, layout
 from ._null import cauchy, p_value
@@ -90,7 +91,16 @@ def estimate(
     by_side = float(gaussian.value) + extrapolated.mean(1)
     p_values = labelled[0].p_values if shuffled else []
     if shuffled and found.folds:
-        p_values = [*p_values, p_value(found.folds, [parts.columns(apart.parts_of([i])) for i in shuffled], null_key)]
+        columns = [parts.columns(apart.parts_of([i])) for i in shuffled]
+        settings = dataclasses.replace(fitting, checkpoint=None)
+        chance = kept(
+            fitting.checkpoint,
+            ["p", parts.values, parts.dims, parts.ranked, laws, order, columns, repr(settings), key],
+            lambda: p_value(found.folds, columns, null_key),
+            pack=lambda value: {"p": value},
+            unpack=lambda arrays: float(arrays["p"]),
+        )
+        p_values = [*p_values, chance]
     names = dict.fromkeys(variable.name for variable in variables)
     dependence = Dependence(
         value,

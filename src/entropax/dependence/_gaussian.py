@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import ArrayLike, Float64, Real
 from scipy.special import digamma
 
+from .._arrays import check_finite, of_unit_size, plain_array, to_float64
 from ..integral import Estimate
 from ._ranks import without_swaps
 from ._terms import mutual_information_terms, Term
@@ -119,13 +120,15 @@ def excess_kurtosis(variables: Variables) -> float:
 
 
 def _plain(values: Real[ArrayLike, "..."], name: str) -> Float64[np.ndarray, "num dim"]:
-    values = np.asarray(values, np.float64)
-    if values.ndim != 2 or not np.isfinite(values).all():
-        raise ValueError(f"`{name}` must be finite, of shape (num, dim); got shape {values.shape}.")
-    constant = np.ptp(values, axis=0) == 0
+    values = to_float64(plain_array(values, name), name)
+    if values.ndim != 2 or values.size == 0:
+        raise ValueError(f"`{name}` must have shape (num, dim); got shape {values.shape}.")
+    check_finite(values, name)
+    constant = (values == values[:1]).all(0)
     if constant.any():
         raise ValueError(f"`{name}` has constant columns, which tell nothing: {np.flatnonzero(constant).tolist()}.")
-    return values
+    # Information is the same in all units.
+    return of_unit_size(values)[0]
 
 
 def _quadratic(cov: Float64[np.ndarray, "dim dim"], values: Float64[np.ndarray, "num dim"]) -> np.ndarray:

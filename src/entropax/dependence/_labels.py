@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from ._classifiers import LINEAR, pooled, probabilities, weigh
 from ._cross_fitting import CrossFitting, in_threads, num_steps
+from ._kept import array_of, as_array, kept
 from ._null import combined, derangement, DERANGEMENTS
 
 
@@ -114,8 +115,13 @@ def _chances(features, labels, folds, fitting, key) -> _Chances:
         steps, batch_size = num_steps(fitting, num), fitting.batch_size
         # Threads of their own are what slows such small fits. OpenMP has a limit in every thread, BLAS one in all.
         with threadpool_limits(1, "openmp"):
-            return probabilities(
-                features, labels, num_classes, fitted, held, steps=steps, batch_size=batch_size, seed=seed
+            job = features, labels, num_classes, fitted, held
+            return kept(
+                fitting.checkpoint,
+                ["classifiers", job, steps, batch_size, seed],
+                lambda: probabilities(*job, steps=steps, batch_size=batch_size, seed=seed),
+                pack=as_array,
+                unpack=array_of,
             )
 
     with threadpool_limits(1, "blas"), warnings.catch_warnings():

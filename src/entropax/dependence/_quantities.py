@@ -1,9 +1,10 @@
 import math
 
 import jax.random as jr
-import numpy as np
 from jaxtyping import ArrayLike, PRNGKeyArray, Shaped
 
+from .._arrays import plain_array
+from .._keys import check_key
 from ..data import Kind
 from . import _terms as terms
 from ._cross_fitting import CrossFitting
@@ -59,7 +60,7 @@ def mutual_information(
         Double/debiased machine learning (2018), for cross-fitting; Barber and Agakov, The IM algorithm (2003), for
         labels.
     """
-    sample_key, key = jr.split(key)
+    sample_key, key = jr.split(check_key(key))
     variables, order = of_pair(x, y, given, (x_kind, y_kind, given_kind), sample_key)
     of_x, of_y = (variable.difficulty for variable in variables[:2])
     # What is easier to predict is predicted.
@@ -85,7 +86,7 @@ def two_sided_mutual_information(
     **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.mutual_information`][], but for `y`,
     which by default holds numbers; `sides` has the estimates by X given Y, and by Y given X.
     """
-    sample_key, key = jr.split(key)
+    sample_key, key = jr.split(check_key(key))
     variables, order = of_pair(x, y, given, (x_kind, y_kind, given_kind), sample_key)
     return _of_pair(variables, order, [(0, 1), (1, 0)], fitting, key)
 
@@ -183,7 +184,7 @@ def interaction_information(
     ??? cite "Source"
         McGill, Multivariate information transmission (1954), in the sign of Cover and Thomas.
     """
-    sample_key, key = jr.split(key)
+    sample_key, key = jr.split(check_key(key))
     variables, order = of_tables({"x": (x, x_kind), "y": (y, y_kind), "z": (z, z_kind)}, sample_key)
     return estimate(
         variables,
@@ -200,8 +201,8 @@ def interaction_information(
 
 def _of_columns(x, terms_of, name, kind, fitting, key, *, has_null=False, least=0.0):
     """A quantity of the columns of one table, each a variable; a null is of all of them independent."""
-    sample_key, key = jr.split(key)
-    x = np.asarray(x)
+    sample_key, key = jr.split(check_key(key))
+    x = plain_array(x, "x")
     if x.ndim != 2 or x.shape[1] < 2:
         raise ValueError(f"`x` must have shape (num, dim) with two columns or more; got {x.shape}.")
     variables, order = of_columns(x, kind, sample_key)

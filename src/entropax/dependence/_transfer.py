@@ -4,6 +4,8 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import ArrayLike, PRNGKeyArray, Shaped
 
+from .._arrays import of_unit_size
+from .._keys import check_key
 from ..data import Kind, SamplesWarning
 from ._cross_fitting import CrossFitting
 from ._dependence import Dependence
@@ -51,7 +53,7 @@ def transfer_entropy(
     ??? cite "Source"
         Schreiber, Measuring information transfer (2000).
     """
-    sample_key, key = jr.split(key)
+    sample_key, key = jr.split(check_key(key))
     series: dict[str, tuple] = {"source": (source, source_kind), "target": (target, target_kind)}
     checked = checked_tables(series)
     num = len(checked["target"])
@@ -82,6 +84,7 @@ def transfer_entropy(
 
 def _check_drift(series: np.ndarray, name: str) -> None:
     half = len(series) // 2
+    series, _ = of_unit_size(series)
     whole = series.std(0)
     moved = np.abs(series[:half].mean(0) - series[half:].mean(0)) / whole
     # A series that stops, or starts, has a half without spread.

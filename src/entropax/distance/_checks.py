@@ -2,10 +2,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float64
 
+from .._arrays import plain_array, to_float64
+
 
 def check_samples(x: Float[ArrayLike, "..."], name: str, least: int = 2) -> Float64[np.ndarray, "batch dim"]:
     """The samples as rows of float64, refused where they are too few or not finite."""
-    x = np.asarray(x, np.float64)
+    x = to_float64(plain_array(x, name), name)
     if x.ndim == 0 or 0 in x.shape:
         raise ValueError(f"`{name}` must hold samples along its first axis; got shape {x.shape}.")
     if len(x) < least:

@@ -9,7 +9,12 @@ import numpy as np
 from jaxtyping import Float64, PRNGKeyArray
 from scipy.special import digamma, gammaln
 
+from .._checks import check_count, check_draws, check_number, check_positive
 from .._draws import standard_normal
+
+
+# The largest number of float64 below one.
+_BELOW_ONE = float(np.nextafter(1.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,16 @@ class DensePair(AbstractPair):
 
     **Arguments:**
 
-    - `correlation`: $\rho$.
+    - `correlation`: $\rho$, from 0 on and below 1.
+
+    **Raises:** `ValueError` where an argument is out of its range.
     """
 
     correlation: float
+
+    def __post_init__(self):
+        _check_dims(self)
+        check_number(self.correlation, "correlation", 0.0, _BELOW_ONE)
 
     @property
     def mutual_information(self) -> float:
@@ -63,7 +74,7 @@ class DensePair(AbstractPair):
         return float(0.5 * (log_dets @ [1, 1, -1]))
 
     def sample(self, key, num):
-        shared_key, own_key = jr.split(key)
+        shared_key, own_key = jr.split(check_draws(key, num))
         shared = standard_normal(shared_key, (num, 1))
         own = standard_normal(own_key, (num, self.dim_x + self.dim_y))
         both = np.sqrt(self.correlation) * shared + np.sqrt(1 - self.correlation) * own
@@ -87,17 +98,29 @@ class SparsePair(AbstractPair):
 
     **Arguments:**
 
-    - `correlations`: $\rho_i$ of $X_i$ and $Y_i$, at most as many as there are coordinates.
+    - `correlations`: $\rho_i$ of $X_i$ and $Y_i$, between -1 and 1, at most as many as there are coordinates.
+
+    **Raises:** `ValueError` where an argument is out of its range.
     """
 
     correlations: tuple[float, ...]
+
+    def __post_init__(self):
+        _check_dims(self)
+        if len(self.correlations) > min(self.dim_x, self.dim_y):
+            raise ValueError(
+                f"`correlations` must be at most {min(self.dim_x, self.dim_y)}, as many as either variable has "
+                f"coordinates; got {len(self.correlations)}."
+            )
+        for i, correlation in enumerate(self.correlations):
+            check_number(correlation, f"correlations[{i}]", -_BELOW_ONE, _BELOW_ONE)
 
     @property
     def mutual_information(self) -> float:
         return float(-0.5 * np.log1p(-(np.array(self.correlations) ** 2)).sum())
 
     def sample(self, key, num):
-        x_key, y_key = jr.split(key)
+        x_key, y_key = jr.split(check_draws(key, num))
         x, y = standard_normal(x_key, (num, self.dim_x)), standard_normal(y_key, (num, self.dim_y))
         rho, pairs = np.array(self.correlations), len(self.correlations)
         y[:, :pairs] = rho * x[:, :pairs] + np.sqrt(1 - rho**2) * y[:, :pairs]
@@ -120,17 +143,23 @@ class StudentPair(AbstractPair):
 
     **Arguments:**
 
-    - `dof`: $\nu$.
+    - `dof`: $\nu$, positive.
+
+    **Raises:** `ValueError` where an argument is out of its range.
     """
 
     dof: int
+
+    def __post_init__(self):
+        _check_dims(self)
+        check_positive(self.dof, "dof")
 
     @property
     def mutual_information(self) -> float:
         return float(self._by_dimension(self._entropy))
 
     def sample(self, key, num):
-        normal_key, scale_key = jr.split(key)
+        normal_key, scale_key = jr.split(check_draws(key, num))
         both = standard_normal(normal_key, (num, self.dim_x + self.dim_y))
         squares = np.asarray(jr.chisquare(scale_key, self.dof, (num, 1), dtype=jnp.float32), np.float64)
         both = both / np.sqrt(squares / self.dof)
@@ -166,17 +195,25 @@ class AdditiveNoise(AbstractPair):
 
     **Arguments:**
 
-    - `width`: ε.
+    - `width`: ε, positive.
+
+    **Raises:** `ValueError` where `width` is not positive, or a dimension not 1.
     """
 
     width: float
+
+    def __post_init__(self):
+        _check_dims(self)
+        if (self.dim_x, self.dim_y) != (1, 1):
+            raise ValueError(f"`dim_x` and `dim_y` must be 1; got {self.dim_x} and {self.dim_y}.")
+        check_positive(self.width, "width")
 
     @property
     def mutual_information(self) -> float:
         return float(self.width - np.log(2 * self.width) if self.width <= 0.5 else 0.25 / self.width)
 
     def sample(self, key, num):
-        x, noise = np.asarray(jr.uniform(key, (2, num, 1), jnp.float32), np.float64)
+        x, noise = np.asarray(jr.uniform(check_draws(key, num), (2, num, 1), jnp.float32), np.float64)
         return x, x + self.width * (2 * noise - 1)
 
     def pointwise(self, x, y):
@@ -184,3 +221,8 @@ class AdditiveNoise(AbstractPair):
         # The density of Y is how much of (0, 1) lies within ε of it, over 2ε, which is that of Y given X.
         within = np.minimum(y + self.width, 1) - np.maximum(y - self.width, 0)
         return -np.log(within[:, 0])
+
+
+def _check_dims(pair: AbstractPair) -> None:
+    check_count(pair.dim_x, "dim_x")
+    check_count(pair.dim_y, "dim_y")

@@ -3,6 +3,9 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, PRNGKeyArray, Shaped
 
+from ..._keys import check_key
+from .._checks import check_whole
+
 
 Batch = Shaped[Array, "batch channels height width"]
 
@@ -20,7 +23,7 @@ def random_flip(key: PRNGKeyArray, batch: Batch, probability: float = 0.5) -> Ba
     """
     if not 0 <= probability <= 1:
         raise ValueError(f"`probability` must be from 0 to 1; got {probability}.")
-    flipped = jr.bernoulli(key, probability, (len(batch), 1, 1, 1))
+    flipped = jr.bernoulli(check_key(key), probability, (len(batch), 1, 1, 1))
     return jnp.where(flipped, batch[..., ::-1], batch)
 
 
@@ -39,9 +42,10 @@ def random_shift(key: PRNGKeyArray, batch: Batch, most: int) -> Batch:
     **Returns:** the batch, of the same shape and dtype.
     """
     height, width = batch.shape[2:]
+    check_whole(most, "most")
     if not 0 <= most < min(height, width):
         raise ValueError(f"`most` must be at least 0 and less than {min(height, width)}, the least side; got {most}.")
-    offsets = jr.randint(key, (2, len(batch), 1), -most, most + 1)
+    offsets = jr.randint(check_key(key), (2, len(batch), 1), -most, most + 1)
     rows = jnp.clip(jnp.arange(height) - offsets[0], 0, height - 1)
     columns = jnp.clip(jnp.arange(width) - offsets[1], 0, width - 1)
     return jax.vmap(lambda image, i, j: image[:, i[:, None], j])(batch, rows, columns)
@@ -64,5 +68,5 @@ def augment(key: PRNGKeyArray, batch: Batch, *, flip: float, shift: int) -> Batc
 
     **Returns:** the batch, of the same shape and dtype.
     """
-    flip_key, shift_key = jr.split(key)
+    flip_key, shift_key = jr.split(check_key(key))
     return random_shift(shift_key, random_flip(flip_key, batch, flip), shift)

@@ -4,6 +4,7 @@ from typing import get_args, Literal
 
 import numpy as np
 
+from .._checks import check_whole
 from ._extras import imported
 from ._images import Images
 from ._png import png_bits
@@ -48,7 +49,11 @@ def folder(
     something shine through, or is no image; or where there are both images and sub-folders, or too few images.
     """
     path = pathlib.Path(path)
-    sizes = (size, size) if isinstance(size, int) else size
+    sizes = size if isinstance(size, tuple | list) else (size, size)
+    if len(sizes) != 2:
+        raise ValueError(f"`size` must be one number, or the height and the width; got {size}.")
+    for side in sizes:
+        check_whole(side, "size")
     if min(sizes) < 1:
         raise ValueError(f"`size` must be positive; got {size}.")
     if channels not in _MODE_OF:

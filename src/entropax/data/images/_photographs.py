@@ -7,6 +7,8 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from ..._keys import check_key
+from .._checks import check_count
 from ._extras import imported
 from ._images import Images
 
@@ -36,11 +38,12 @@ def natural_patches(key: PRNGKeyArray, num: int, size: int, channels: Literal[1,
     **Raises:** `ImportError` where scikit-image is not installed: `pip install 'entropax[photos]'`. `ValueError` where
     `num` or `size` is out of range.
     """
-    if num < 1:
-        raise ValueError(f"`num` must be positive; got {num}.")
+    check_count(num, "num")
+    check_count(size, "size")
+    check_key(key)
     photographs = _photographs(channels)
     limit = min(min(photograph.shape[1:]) for photograph in photographs.values())
-    if not 1 <= size <= limit:
+    if size > limit:
         raise ValueError(f"`size` must be from 1 to {limit}, the least side of a photograph; got {size}.")
     # One number for each place in all photographs, one photograph after the other.
     extents = np.asarray([np.asarray(photograph.shape[1:]) - size + 1 for photograph in photographs.values()])

@@ -2,6 +2,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float32, PRNGKeyArray
 
+from ..._keys import check_key
 from ._images import Images
 
 
@@ -40,6 +41,6 @@ def dequantise(images: Images, key: PRNGKeyArray) -> Float32[Array, "num channel
 
     **Returns:** $x$, of the shape of the pixels.
     """
-    steps = jr.bits(key, images.pixels.shape, jnp.uint16) >> 4
+    steps = jr.bits(check_key(key), images.pixels.shape, jnp.uint16) >> 4
     uniform = (steps.astype(jnp.float32) + 0.5) * 2.0**-12
     return (jnp.asarray(images.pixels, jnp.float32) + uniform) * images.bin_width - 1.0

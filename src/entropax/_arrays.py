@@ -1,0 +1,139 @@
+"""What users pass for an array: as a NumPy array, or refused with advice. Numbers in float64 that nothing overflows."""
+
+from collections.abc import Iterator, Mapping, Set
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Float64, Int, Shaped
+from scipy.sparse import issparse
+
+
+# Beyond it float64 has no longer every integer.
+_WHOLE = 2**53
+
+
+def plain_array(value: Any, name: str) -> Shaped[np.ndarray, "..."]:
+    """An array of real numbers, truth values or text, with the dtype that it came with.
+
+    **Arguments:**
+
+    - `value`: what stands for the array: an array of any library, a list of numbers.
+    - `name`: what errors call it.
+
+    **Raises:** `ValueError` where entries are masked, where the value is traced by JAX, and where it is a sparse
+        matrix, an iterator, a mapping, or holds complex numbers, dates, records or Python objects.
+    """
+    advice = _advice(value, name)
+    if advice is not None:
+        raise ValueError(f"`{name}` {advice}")
+    if isinstance(value, list | tuple) and any(isinstance(entry, np.ma.MaskedArray) for entry in value):
+        value = np.ma.array(value)
+    masks = np.ma.getmaskarray(value) if isinstance(value, np.ma.MaskedArray) else np.zeros(0, bool)
+    try:
+        array = np.asarray(value)
+    # Other libraries raise what they like, as tensors on another device do.
+    except Exception as error:
+        raise ValueError(f"`{name}` cannot be made an array, being a {type(value).__name__}: {error}") from error
+    if masks.dtype == bool and masks.any():
+        raise ValueError(
+            f"`{name}` masks {int(masks.sum())} of {masks.size} entries, and what lies under a mask is no value. Leave "
+            f"the rows out of all variables: rows = ~numpy.ma.getmaskarray({name}).reshape(len({name}), -1).any(1)."
+        )
+    wrong = _wrong_kind(array)
+    if wrong is not None:
+        raise ValueError(f"`{name}` must hold real numbers; {wrong}")
+    return array
+
+
+def to_float64(array: Shaped[np.ndarray, "..."], name: str) -> Float64[np.ndarray, "..."]:
+    """Numbers as float64, in which they have the order and the ties that they had.
+
+    **Arguments:**
+
+    - `array`: as [`plain_array`][entropax._arrays.plain_array] returns it.
+    - `name`: what errors call it.
+
+    **Raises:** `ValueError` where the array holds text, numbers beyond the range of float64, or different numbers that
+        float64 cannot tell apart.
+    """
+    if array.dtype.kind in "SU":
+        raise ValueError(f"`{name}` must hold numbers; got text ({array.dtype}).")
+    with np.errstate(over="ignore", under="ignore"):
+        numbers = array.astype(np.float64)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        beyond = np.isfinite(array) & ~np.isfinite(numbers)
+        if beyond.any():
+            raise ValueError(f"`{name}` holds {array[beyond][0]}, beyond the range of float64. Divide it by its scale.")
+    elif array.dtype.kind not in "iu" or array.size == 0 or max(abs(int(array.min())), int(array.max())) <= _WHOLE:
+        return numbers
+    columns = (lambda table: table.reshape(len(table), -1).T) if array.ndim else np.atleast_2d
+    for exact, rounded in zip(columns(array), columns(numbers)):
+        if len(np.unique(rounded)) < len(np.unique(exact)):
+            raise ValueError(
+                f"`{name}` holds different numbers of {array.dtype} that float64 cannot tell apart, near {exact[0]}. "
+                f"Subtract an offset before they are converted: {name} - {name}.min(0)."
+            )
+    return numbers
+
+
+def check_finite(numbers: Float64[np.ndarray, "..."], name: str) -> None:
+    """Refuses NaN and infinity, saying where.
+
+    **Raises:** `ValueError` as above.
+    """
+    bad = ~np.isfinite(numbers)
+    if bad.any():
+        first = tuple(int(i) for i in np.argwhere(bad)[0])
+        nans = int(np.isnan(numbers).sum())
+        place = f"row {first[0]}, column {first[1]}" if len(first) == 2 else f"place {first}"
+        raise ValueError(
+            f"`{name}` must be finite; it holds {nans} NaN and {int(bad.sum()) - nans} infinite values, the first in "
+            f"{place} (counted from 0)."
+        )
+
+
+def of_unit_size(
+    numbers: Float64[np.ndarray, " num *shape"],
+) -> tuple[Float64[np.ndarray, " num *shape"], Int[np.ndarray, "*shape"]]:
+    r"""Each coordinate divided by the power of two that brings its largest magnitude into $[\tfrac12, 1)$: squares
+    neither overflow nor vanish, and moments are, to the bit, those of the numbers themselves in other units.
+
+    **Returns:** the quotients and the exponents.
+    """
+    _, exponents = np.frexp(np.abs(numbers).max(0))
+    return np.ldexp(numbers, -exponents), exponents
+
+
+def _advice(value: Any, name: str) -> str | None:
+    """What to do with a value that NumPy would take for something else."""
+    if value is None:
+        return "must be an array; got None."
+    if isinstance(value, Tracer):
+        return "is traced by JAX, and its values are needed: call this outside of jax.jit, jax.vmap and jax.grad."
+    if issparse(value):
+        return f"must be a dense array; got a sparse matrix. Pass {name}.toarray()."
+    if isinstance(value, Iterator):
+        return f"must be an array; got an iterator, which can be read only once. Pass numpy.stack(list({name}))."
+    if isinstance(value, Mapping | Set):
+        return f"must be an array; got a {type(value).__name__}. Pass its numbers, a row a sample."
+    return None
+
+
+def _wrong_kind(array: np.ndarray) -> str | None:
+    kind = array.dtype.kind
+    if kind == "O":
+        found = sorted({type(entry).__name__ for entry in array.reshape(-1)[:1000]})
+        return (
+            f"got Python objects ({', '.join(found[:4])}). Leave out what is missing, and pass columns of one kind as "
+            "numbers: numpy.asarray(column, dtype=float), or column.to_numpy(dtype=float) of a table."
+        )
+    if kind in "mM":
+        return f"got dtype {array.dtype}, of dates or times. Pass numbers: (t - t[0]) / numpy.timedelta64(1, 's')."
+    if kind == "c":
+        return f"got dtype {array.dtype}. Pass real and imaginary parts as two columns."
+    # bfloat16 and its kin are of no kind that NumPy knows.
+    if kind == "V" and (array.dtype.names is not None or not jnp.issubdtype(array.dtype, np.number)):
+        return f"got dtype {array.dtype}, of records. Pass their fields as columns."
+    return None
