@@ -104,11 +104,12 @@ def classified(
 
 def _chances(features, labels, folds, fitting, key) -> _Chances:
     num, num_classes = len(labels), int(labels.max()) + 1
-    rng = np.random.default_rng(np.asarray(jr.key_data(key)))
+    seeds = np.random.default_rng(np.asarray(jr.key_data(key))).integers(2**31, size=(len(folds), 2))
     jobs = []
-    for held in folds:
-        others = rng.permutation(np.setdiff1d(np.arange(num), held))
-        jobs += [(others[: len(others) // (1 + size)], held, int(rng.integers(2**31))) for size in range(2)]
+    for held, seeds_of_fold in zip(folds, seeds):
+        others = np.concatenate([fold for fold in folds if fold is not held])
+        # Every second one, so that labels have the same shares in half of the samples as in all.
+        jobs += [(others[::step], held, int(seed)) for step, seed in zip((1, 2), seeds_of_fold)]
 
     def fit(job):
         fitted, held, seed = job
