@@ -1,35 +1,126 @@
+import math
+from typing import NamedTuple, TypeVar
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float64
 
 
+# Above this float64 does not hold every integer.
+_LARGEST_INTEGER = 2**53
+
+_Result = TypeVar("_Result", float, np.ndarray)
+
+
+class Pair(NamedTuple):
+    """Two sets of samples about a common centre, in units of `scale`, in which their largest entry is of order one."""
+
+    x: Float64[np.ndarray, "batch dim"]
+    y: Float64[np.ndarray, "other dim"]
+    scale: float
+
+
+def as_numbers(value: object, name: str) -> Float64[np.ndarray, "..."]:
+    """An argument in float64, refused unless it is an array of real numbers, all of them known and none of them changed
+    by the conversion.
+
+    **Raises:** `ValueError` that names the argument and what was found.
+    """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
+        raise ValueError(
+            f"`{name}` must not be masked; {int(np.ma.getmaskarray(value).sum())} of its {value.size} entries are. "
+            "Leave out the samples that hold them, or fill them in."
+        )
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.empty(0, object)
+    # bfloat16 and its kin are of no kind of NumPy.
+    real = any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
+    if not real:
+        found = f"{type(value).__name__}" if array.dtype == object else f"dtype {array.dtype}"
+        raise ValueError(f"`{name}` must be an array of real numbers; got {found}.")
+    if array.dtype.kind in "iu" and array.size and max(int(array.max()), -int(array.min())) > _LARGEST_INTEGER:
+        raise ValueError(
+            f"`{name}` holds integers beyond 2^53, which float64 rounds. Subtract what they have in common, as "
+            f"integers, and give the differences."
+        )
+    return array.astype(np.float64)
+
+
 def check_samples(x: Float[ArrayLike, "..."], name: str, least: int = 2) -> Float64[np.ndarray, "batch dim"]:
-    """The samples as rows of float64, refused where they are too few or not finite."""
-    x = np.asarray(x, np.float64)
-    if x.ndim == 0 or 0 in x.shape:
-        raise ValueError(f"`{name}` must hold samples along its first axis; got shape {x.shape}.")
-    if len(x) < least:
-        raise ValueError(f"`{name}` must hold at least {least} samples; got {len(x)}.")
-    bad = np.count_nonzero(~np.isfinite(x))
+    """The samples as rows of float64, refused if they are too few, or not finite real numbers."""
+    rows = as_numbers(x, name)
+    if rows.ndim == 0 or 0 in rows.shape:
+        raise ValueError(f"`{name}` must hold samples along its first axis; got shape {rows.shape}.")
+    if len(rows) < least:
+        raise ValueError(f"`{name}` must hold at least {least} samples; got {len(rows)}.")
+    bad = np.count_nonzero(~np.isfinite(rows))
     if bad:
-        raise ValueError(f"`{name}` must be finite; {bad} of its {x.size} entries are NaN or infinite.")
-    return x.reshape(len(x), -1)
+        raise ValueError(f"`{name}` must be finite; {bad} of its {rows.size} entries are NaN or infinite.")
+    return rows.reshape(len(rows), -1)
 
 
-def check_pair(
+def check_pair(x: Float[ArrayLike, "..."], y: Float[ArrayLike, "..."], least: int = 2) -> Pair:
+    """Both as rows, about a common centre, where rounding is least: what is compared here does not change if both
+    move. Their unit is a power of two, so that squares neither overflow nor underflow and nothing is rounded.
+    """
+    rows_x, rows_y, units = check_columns(x, y, least)
+    scale = float(units.max())
+    return Pair(rows_x * (units / scale), rows_y * (units / scale), scale)
+
+
+def check_columns(
     x: Float[ArrayLike, "..."], y: Float[ArrayLike, "..."], least: int = 2
-) -> tuple[Float64[np.ndarray, "batch dim"], Float64[np.ndarray, "other dim"]]:
-    """Both as rows, about a common centre: what is compared here does not change when both move, and rounding is least
-    there."""
+) -> tuple[Float64[np.ndarray, "batch dim"], Float64[np.ndarray, "other dim"], Float64[np.ndarray, " dim"]]:
+    """As [`check_pair`][], with each column in a unit of its own; those that do not vary have the least of these."""
     rows_x, rows_y = check_samples(x, "x", least), check_samples(y, "y", least)
     if np.shape(x)[1:] != np.shape(y)[1:]:
         raise ValueError(
             f"`y` must hold samples of the shape of those in `x`, {np.shape(x)[1:]}; got shape {np.shape(y)[1:]}."
         )
+    first = np.array([unit_of(*columns) for columns in zip(rows_x.T, rows_y.T)])
+    rows_x, rows_y = rows_x / first, rows_y / first
     centre = 0.5 * (rows_x.mean(0) + rows_y.mean(0))
-    return rows_x - centre, rows_y - centre
+    rows_x, rows_y = rows_x - centre, rows_y - centre
+    second = np.array([unit_of(*columns) for columns in zip(rows_x.T, rows_y.T)])
+    units, zero = first * second, (rows_x == 0).all(0) & (rows_y == 0).all(0)
+    units[zero] = units[~zero].min(initial=np.inf) if not zero.all() else 1.0
+    return rows_x / second, rows_y / second, units
+
+
+def unit_of(*arrays: Float64[np.ndarray, "..."]) -> float:
+    """The largest power of two that is not above the largest entry; one if all are zero."""
+    largest = max(np.abs(array).max() for array in arrays)
+    # Reciprocals of numbers below the least normal one overflow.
+    return 2.0 ** math.floor(math.log2(max(largest, np.finfo(np.float64).tiny))) if largest > 0 else 1.0
+
+
+def in_units(value: _Result, unit: float, power: int, what: str) -> _Result:
+    """A result in the unit of the samples, or in its square, by that in which it is of order one.
+
+    **Raises:** `ValueError`, with `what` for its subject, if no float64 holds it.
+    """
+    scaled = np.asarray(value, np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        for _ in range(power):
+            scaled = unit * scaled
+    largest = np.abs(scaled).max()
+    if not np.isfinite(largest) or (np.any(value) and largest < np.finfo(np.float64).tiny):
+        raise ValueError(f"{what} is out of the range of float64. Give the samples in other units.")
+    return scaled if isinstance(value, np.ndarray) else float(scaled)  # pyright: ignore[reportReturnType]
 
 
 def to_jax(value: np.ndarray | np.floating | float) -> Float[Array, "..."]:
-    """In the float that JAX has by default, whatever the setting of x64."""
-    return jnp.asarray(value, jnp.result_type(float))
+    """In the float that JAX has by default, whatever the setting of x64.
+
+    **Raises:** `ValueError` if that float does not hold the number.
+    """
+    dtype = jnp.result_type(float)
+    range_of, largest = jnp.finfo(dtype), np.abs(value).max()
+    if largest > range_of.max or 0 < largest < range_of.tiny:
+        raise ValueError(
+            f"The result is of order {largest:.3g}, out of the range of {dtype}. Give `x`, and what it is compared "
+            "with, in other units, or enable the 64-bit numbers of JAX."
+        )
+    return jnp.asarray(value, dtype)

@@ -8,13 +8,15 @@ from ..integral import Estimate, mean_of
 from ._checks import to_jax
 
 
-def of_one_sample(pointwise: Float64[np.ndarray, " batch"], stderr: float) -> Estimate:
-    """The mean of what each sample contributes, with an error that is not that of independent values."""
+def of_one_sample(pointwise: Float64[np.ndarray, " batch"], stderr: float, doubt: float = 0.0) -> Estimate:
+    """The mean of what each sample contributes, with an error that is not that of independent values, and another that
+    samples do not show in their spread: of a bias."""
     naive = pointwise.std(ddof=1) / math.sqrt(len(pointwise))
     scale = stderr / naive if naive > 0 else 0.0
     residuals = to_jax(scale * (pointwise - pointwise.mean()))
     value, error = to_jax(pointwise.mean()), to_jax(stderr)
-    return Estimate(value, error, to_jax(0.0), to_jax(pointwise), residuals)
+    # No node has the doubt, but the spread of the samples has not either.
+    return Estimate(value, error, to_jax(doubt), to_jax(pointwise), residuals)
 
 
 def of_two_samples(

@@ -4,7 +4,7 @@ from jaxtyping import Array, ArrayLike, Float
 from scipy.special import chdtrc, softmax
 
 from ..integral import Estimate
-from ._checks import to_jax
+from ._checks import as_numbers, to_jax
 from ._contributions import shares_of
 
 
@@ -65,7 +65,7 @@ def mode_occupancy(log_densities: Float[ArrayLike, "..."], weights: Float[ArrayL
     **Raises:** `ValueError` where shapes do not fit, there are fewer than 2 samples or components, `weights` is no
     distribution, `log_densities` is NaN or `+inf`, or `-inf` throughout for one sample.
     """
-    logs, probabilities = np.asarray(log_densities, np.float64), np.asarray(weights, np.float64)
+    logs, probabilities = as_numbers(log_densities, "log_densities"), as_numbers(weights, "weights")
     if probabilities.ndim != 1 or len(probabilities) < 2:
         raise ValueError(f"`weights` must have shape (components,), at least (2,); got {probabilities.shape}.")
     if not np.all(probabilities > 0) or abs(probabilities.sum() - 1) > 1e-5:
