@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import ArrayLike, Bool, Float64, Real
 from scipy.special import digamma, polygamma
 
+from ..data import check_samples
 from ..integral import Estimate
 from ._ranks import without_swaps
 from ._terms import mutual_information_terms, Term
@@ -19,7 +20,7 @@ _LEAST_EIGENVALUE = 1e-12
 _DOUBT = 0.1
 
 
-def gaussian_information(x: Real[ArrayLike, " num dim_x"], y: Real[ArrayLike, " num_y dim_y"]) -> Estimate:
+def gaussian_information(x: Real[ArrayLike, "..."], y: Real[ArrayLike, "..."]) -> Estimate:
     r"""The part of mutual information that second moments determine: $I(X;Y)$ of Gaussians with the covariance $S$ of
     the samples,
 
@@ -35,13 +36,13 @@ def gaussian_information(x: Real[ArrayLike, " num dim_x"], y: Real[ArrayLike, " 
 
     **Arguments:**
 
-    - `x`: shape `(num, dim_x)`.
-    - `y`: shape `(num, dim_y)`.
+    - `x`: shape `(num,)` or `(num, dim_x)`.
+    - `y`: shape `(num,)` or `(num, dim_y)`.
 
     **Returns:** the estimate in nats, with the logarithm of the ratio of densities of each sample in `pointwise`.
 
-    **Raises:** `ValueError` where there are no more samples than columns, or a column is a linear function of others,
-        of which covariances have no inverse and information no bound.
+    **Raises:** `ValueError` as [`entropax.data.check_samples`][], if there are no more samples than columns, or if a
+        column is a linear function of others, of which covariances have no inverse and information no bound.
 
     ??? cite "Source"
         Misra, Singh and Demchuk, Estimation of the entropy of a multivariate normal distribution (2005).
@@ -129,13 +130,9 @@ def excess_kurtosis(variables: Variables) -> float:
 
 
 def _plain(values: Real[ArrayLike, "..."], name: str) -> Float64[np.ndarray, "num dim"]:
-    values = np.asarray(values, np.float64)
-    if values.ndim != 2 or not np.isfinite(values).all():
-        raise ValueError(f"`{name}` must be finite, of shape (num, dim); got shape {values.shape}.")
-    constant = np.ptp(values, axis=0) == 0
-    if constant.any():
-        raise ValueError(f"`{name}` has constant columns, which tell nothing: {np.flatnonzero(constant).tolist()}.")
-    return values
+    """Columns of numbers, in units of which no square overflows or underflows."""
+    values = check_samples(values, names=(name, "", "")).x
+    return values / 2.0 ** np.floor(np.log2(np.abs(values).max(0)))
 
 
 def _quadratic(cov: Float64[np.ndarray, "dim dim"], values: Float64[np.ndarray, "num dim"]) -> np.ndarray:

@@ -4,6 +4,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import ArrayLike, PRNGKeyArray, Real
 
+from .._arguments import check_instance, check_key, check_whole
 from ..data import SamplesWarning
 from ._cross_fitting import CrossFitting
 from ._dependence import Dependence
@@ -28,9 +29,10 @@ def transfer_entropy(
 
     $$T_{X \to Y} = I\bigl(Y_t;\, X_{t-1}, \dots, X_{t-k} \mid Y_{t-1}, \dots, Y_{t-k}\bigr).$$
 
-    It assumes series that are stationary, sampled at equal steps, and of which $k$ steps hold all that the past tells.
-    Folds are stretches of time, and the error bar is that of stretches too, so that what neighbours share is not taken
-    for knowledge or for precision.
+    It assumes series that are stationary, sampled at equal steps, and whose future depends on no more than the last $k$
+    steps. Folds are stretches of time, and the error bar is that of stretches too, so that what neighbours share raises
+    neither the estimate nor its precision. Sums and differences of `estimate`s over the same series, such as the net
+    transfer entropy, keep the error of stretches.
 
     **Arguments:**
 
@@ -39,17 +41,20 @@ def transfer_entropy(
     - `fitting`: how networks are fitted.
     - `key`: all randomness.
 
-    **Raises:** `ValueError` as [`entropax.dependence.mutual_information`][], and where `lags` is below one or leaves no
-        samples.
+    **Raises:** `ValueError` as [`entropax.dependence.mutual_information`][], if `lags` is no whole number from one to a
+        quarter of the steps, `fitting` is no [`entropax.dependence.CrossFitting`][], or `key` is no key.
 
-    **Warns:** as [`entropax.dependence.mutual_information`][]; `SamplesWarning` where a series drifts.
+    **Warns:** as [`entropax.dependence.mutual_information`][]; `SamplesWarning` if a series drifts.
 
     ??? cite "Source"
         Schreiber, Measuring information transfer (2000).
     """
+    check_key(key)
+    check_whole("lags", lags, 1)
+    check_instance("fitting", fitting, CrossFitting)
     sample_key, key = jr.split(key)
     source, target = numbers(source=source, target=target)
-    if not 1 <= lags < len(target) // 4:
+    if lags >= len(target) // 4:
         raise ValueError(f"`lags` must be between 1 and a quarter of the {len(target)} steps; got {lags}.")
     for name, series in (("source", source), ("target", target)):
         _check_drift(series, name)
@@ -74,6 +79,8 @@ def transfer_entropy(
 
 def _check_drift(series: np.ndarray, name: str) -> None:
     half = len(series) // 2
+    # In units of which no square overflows or underflows.
+    series = series / 2.0 ** np.floor(np.log2(np.abs(series).max(0)))
     whole = series.std(0)
     moved = np.abs(series[:half].mean(0) - series[half:].mean(0)) / whole
     # A series that stops, or starts, has a half without spread.

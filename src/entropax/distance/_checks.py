@@ -38,7 +38,8 @@ def as_numbers(value: object, name: str) -> Float64[np.ndarray, "..."]:
     # bfloat16 and its kin are of no kind of NumPy.
     real = any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
     if not real:
-        found = f"{type(value).__name__}" if array.dtype == object else f"dtype {array.dtype}"
+        own = isinstance(value, np.ndarray) or array.dtype != object
+        found = f"dtype {array.dtype}" if own else type(value).__name__
         raise ValueError(f"`{name}` must be an array of real numbers; got {found}.")
     if array.dtype.kind in "iu" and array.size and max(int(array.max()), -int(array.min())) > _LARGEST_INTEGER:
         raise ValueError(
@@ -84,6 +85,7 @@ def check_columns(
     centre = 0.5 * (rows_x.mean(0) + rows_y.mean(0))
     rows_x, rows_y = rows_x - centre, rows_y - centre
     second = np.array([unit_of(*columns) for columns in zip(rows_x.T, rows_y.T)])
+    second = np.minimum(second, 2.0**1023 / np.maximum(first, 1.0))
     units, zero = first * second, (rows_x == 0).all(0) & (rows_y == 0).all(0)
     units[zero] = units[~zero].min(initial=np.inf) if not zero.all() else 1.0
     return rows_x / second, rows_y / second, units
@@ -93,7 +95,8 @@ def unit_of(*arrays: Float64[np.ndarray, "..."]) -> float:
     """The largest power of two that is not above the largest entry; one if all are zero."""
     largest = max(np.abs(array).max() for array in arrays)
     # Reciprocals of numbers below the least normal one overflow.
-    return 2.0 ** math.floor(math.log2(max(largest, np.finfo(np.float64).tiny))) if largest > 0 else 1.0
+    range_of = np.finfo(np.float64)
+    return 2.0 ** math.floor(math.log2(np.clip(largest, range_of.tiny, 2.0**1023))) if largest > 0 else 1.0
 
 
 def in_units(value: _Result, unit: float, power: int, what: str) -> _Result:

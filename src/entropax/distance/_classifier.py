@@ -54,7 +54,7 @@ def classifier_two_sample(
         trees (2006).
     """
     # Here, because the import takes a second.
-    from sklearn.base import clone, is_classifier
+    from sklearn.base import BaseEstimator, clone, is_classifier
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.model_selection import cross_val_predict, StratifiedKFold
 
@@ -65,7 +65,7 @@ def classifier_two_sample(
         model = ExtraTreesClassifier(200, min_samples_leaf=5, class_weight="balanced", random_state=seed)
         # They split by order alone, in float32: each column in a unit of its own.
     else:
-        if isinstance(classifier, type) or not is_classifier(classifier):
+        if not isinstance(classifier, BaseEstimator) or not is_classifier(classifier):
             raise ValueError(
                 f"`classifier` must be an instance of a classifier of scikit-learn; got {classifier!r:.80}. Write "
                 "classifier=LogisticRegression(), say."

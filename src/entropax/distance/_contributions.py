@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from ..integral import Estimate, mean_of
-from ._checks import to_jax
+from ._checks import in_units, to_jax
 
 
 def of_one_sample(pointwise: Float64[np.ndarray, " batch"], stderr: float, doubt: float = 0.0) -> Estimate:
@@ -24,17 +24,22 @@ def of_two_samples(
     from_x: Float64[np.ndarray, " batch"],
     from_y: Float64[np.ndarray, " other"],
     stderr: float,
+    scale: float = 1.0,
 ) -> Estimate:
     r"""A number without a unit whose error is $\frac1n\sum_i a_i + \frac1m\sum_j b_j$, of two independent samples.
 
     The `residuals` are those of both samples, one after the other, each times $(n + m)/n$ or $(n + m)/m$: their mean is
-    that sum. So two estimates that share one of the samples keep what their errors share.
+    that sum. So two estimates that share one of the samples keep what their errors share. All of it is in the unit
+    `scale`.
     """
     total = len(from_x) + len(from_y)
     centred = [part - part.mean() for part in (from_x, from_y)]
     residuals = np.concatenate([total / len(part) * part for part in centred])
     spread = residuals.std(ddof=1) / math.sqrt(total)
     residuals = residuals * (stderr / spread) if spread > 0 else residuals
+    value, stderr, residuals = (
+        in_units(part, scale, 1, "The distance between `x` and `y`") for part in (value, stderr, residuals)
+    )
     return Estimate(to_jax(value), to_jax(stderr), to_jax(0.0), residuals=to_jax(residuals), unit="")
 
 

@@ -50,7 +50,11 @@ def gaussian_kl(
         if np.isfinite(apart).all() and np.isfinite(cov_a).all():
             ratios = eigh(cov_a, cov_b, eigvals_only=True)
             found = float(0.5 * (np.sum(ratios - 1 - np.log(ratios)) + apart @ np.linalg.solve(cov_b, apart)))
-    return in_units(found, 1.0, 0, "The divergence by `mean_a`, `cov_a`, `mean_b` and `cov_b`")
+    if not math.isfinite(found):
+        raise ValueError(
+            "`mean_a`, `cov_a` and `mean_b`, in units of `cov_b`, give a divergence that float64 does not hold."
+        )
+    return found
 
 
 def gaussian_w2(

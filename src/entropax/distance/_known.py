@@ -226,7 +226,10 @@ def _repeated(found: int, num: int) -> str:
 
 def _log_density_at(x, log_density: Callable) -> Float64[np.ndarray, " batch"]:
     if not callable(log_density):
-        raise ValueError(f"`log_density` must be a function of a batch of samples; got {log_density!r:.80}.")
+        raise ValueError(
+            f"`log_density` must be a function of a batch of samples, such as GaussianMixture(...).log_prob; got "
+            f"{type(log_density).__name__}."
+        )
     values = as_numbers(log_density(np.asarray(x) if isinstance(x, (list, tuple)) else x), "log_density(x)")
     if values.shape != np.shape(x)[:1]:
         raise ValueError(f"`log_density` must return shape {np.shape(x)[:1]}, one for each sample; got {values.shape}.")

@@ -46,8 +46,7 @@ def energy_distance(x: Float[ArrayLike, " batch *shape"], y: Float[ArrayLike, " 
         Székely & Rizzo, Energy statistics: a class of statistics based on distances (2013).
     """
     pair = _varying(x, y)
-    value, from_x, from_y, stderr = _two_sample(_NegativeDistance(), pair)
-    return of_two_samples(pair.scale * value, pair.scale * from_x, pair.scale * from_y, pair.scale * stderr)
+    return of_two_samples(*_two_sample(_NegativeDistance(), pair), pair.scale)
 
 
 def mmd(
