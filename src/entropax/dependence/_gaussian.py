@@ -31,8 +31,8 @@ def gaussian_information(x: Real[ArrayLike, "..."], y: Real[ArrayLike, "..."]) -
     unbiased, at any number of them. After [`entropax.data.rank_gaussianise`][] it is that of the Gaussian copula. Of
     other samples it may lie on either side of the information.
 
-    The standard error has all orders in $1/N$, not the first alone, which vanishes for independent variables and is a
-    third too small at 60 samples of 20 + 20 columns.
+    The standard error has all orders in $1/N$. The first alone vanishes for independent variables, and is a quarter too
+    small for 60 samples of 20 + 20 dependent columns.
 
     **Arguments:**
 
