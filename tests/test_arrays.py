@@ -15,8 +15,8 @@ import scipy.sparse
 from hypothesis import given, settings
 
 from entropax import data, dependence, distance
+from entropax._arguments import check_key
 from entropax._arrays import of_unit_size, plain_array, to_float64
-from entropax._keys import check_key
 from entropax.dependence import _cross_fitting
 
 

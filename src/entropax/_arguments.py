@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jaxtyping import PRNGKeyArray
 
 
 def check_positive(**values: object) -> None:
@@ -70,15 +71,15 @@ def check_instance(name: str, value: object, kind: type | tuple[type, ...], inst
     raise ValueError(f"`{name}` must be an instance of {wanted}; got {found}. {instead}".rstrip())
 
 
-def check_key(key: object, name: str = "key") -> None:
-    """Refuses what is not one key of `jax.random.key`.
+def check_key(key: object, name: str = "key") -> PRNGKeyArray:
+    """The key, unless it is something else than one key of `jax.random.key`.
 
     **Raises:** `ValueError` that names the argument, what was found, and what to write.
     """
     wanted = f"`{name}` must be a key of `jax.random.key`; got"
     if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         if key.shape == ():
-            return
+            return key
         raise ValueError(f"{wanted} an array of keys of shape {key.shape}. Give one of them, such as {name}[0].")
     if isinstance(key, numbers.Integral) and not isinstance(key, bool):
         raise ValueError(f"{wanted} {key}. Write {name}=jax.random.key({key}).")

@@ -78,6 +78,15 @@ def to_float64(array: Shaped[np.ndarray, "..."], name: str) -> Float64[np.ndarra
     return numbers
 
 
+def as_float64(value: Any, name: str) -> Float64[np.ndarray, "..."]:
+    """What a user passes for an array of numbers, as float64.
+
+    **Raises:** `ValueError` as [`plain_array`][entropax._arrays.plain_array] and
+        [`to_float64`][entropax._arrays.to_float64].
+    """
+    return to_float64(plain_array(value, name), name)
+
+
 def check_finite(numbers: Float64[np.ndarray, "..."], name: str) -> None:
     """Refuses NaN and infinity, saying where.
 

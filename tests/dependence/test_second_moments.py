@@ -3,9 +3,16 @@
 import jax.random as jr
 import numpy as np
 import pytest
+from scipy.special import loggamma, polygamma
 
 import entropax as ex
-from entropax.dependence._gaussian import excess_kurtosis
+from entropax.dependence._gaussian import _overlaps, _variance, excess_kurtosis, gaussian_part
+from entropax.dependence._terms import (
+    dual_total_correlation_terms,
+    mutual_information_terms,
+    o_information_terms,
+    total_correlation_terms,
+)
 from entropax.dependence._variables import Variables
 
 
@@ -72,6 +79,17 @@ def test_coordinates_do_not_matter():
     )
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e160])
+def test_nor_do_extreme_units(scale):
+    x, y = (np.asarray(part, float) for part in ex.data.bmi.DensePair(2, 2, 0.5).sample(jr.key(1), 100))
+    plain = ex.dependence.gaussian_information(x, y)
+    found = ex.dependence.gaussian_information(x * np.array([scale, 1.0]), y * scale)
+    np.testing.assert_allclose([found.value, found.stderr], [plain.value, plain.stderr], rtol=1e-5)
+    # One column needs no second axis.
+    flat = ex.dependence.gaussian_information(x[:, 0], y[:, 0])
+    assert float(flat.value) == float(ex.dependence.gaussian_information(x[:, :1], y[:, :1]).value)
+
+
 def test_refusals():
     x, y = ex.data.bmi.DensePair(2, 2, 0.5).sample(jr.key(1), 50)
     with pytest.raises(ValueError, match="`y` must hold as many samples as `x`, 50; got 49"):
@@ -80,7 +98,78 @@ def test_refusals():
         ex.dependence.gaussian_information(x[:5], y[:5])
     with pytest.raises(ValueError, match="linear function of others"):
         ex.dependence.gaussian_information(x, x[:, :1] - 2 * x[:, 1:])
-    with pytest.raises(ValueError, match=r"`y` has constant columns, which tell nothing: \[1\]"):
+    with pytest.raises(ValueError, match=r"`y` must vary: columns \[1\]"):
         ex.dependence.gaussian_information(x, np.stack([y[:, 0], np.ones(50)], 1))
     with pytest.raises(ValueError, match="`x` must be finite"):
         ex.dependence.gaussian_information(np.full((50, 2), np.nan), y)
+
+
+def _errors(cov, dims, terms, num, draws):
+    """The standard deviation of estimates from samples of a Gaussian, and their mean standard error."""
+    rng, root = np.random.default_rng(0), np.linalg.cholesky(cov)
+    found = [
+        gaussian_part(Variables(rng.standard_normal((num, len(cov))) @ root.T, dims), terms, ("x",))
+        for _ in range(draws)
+    ]
+    return np.std([float(each.value) for each in found]), np.mean([float(each.stderr) for each in found])
+
+
+@pytest.mark.parametrize(
+    "cov, dims, terms, most",
+    [
+        # Independent columns, for which the first order of the variance vanishes.
+        (np.eye(40), (20, 20), mutual_information_terms(0, 1), 1.15),
+        (np.eye(15), (5, 10), mutual_information_terms(0, 1), 1.15),
+        (np.eye(6), (1,) * 6, total_correlation_terms(6), 1.25),
+        (np.eye(6), (1,) * 6, dual_total_correlation_terms(6), 1.25),
+        # Dependent ones.
+        (0.3 + 0.7 * np.eye(40), (20, 20), mutual_information_terms(0, 1), 1.15),
+        (np.kron([[1.0, 0.8], [0.8, 1.0]], np.eye(20)), (20, 20), mutual_information_terms(0, 1), 1.15),
+        (np.kron([[1.0, 0.8], [0.8, 1.0]], np.eye(5)), (5, 3, 2), mutual_information_terms(0, 1, (2,)), 1.15),
+        (0.6 + 0.4 * np.eye(6), (1,) * 6, total_correlation_terms(6), 1.15),
+        (0.6 + 0.4 * np.eye(6), (1,) * 6, o_information_terms(6), 1.15),
+    ],
+)
+def test_the_error_bar_has_the_second_order(cov, dims, terms, most):
+    spread, stderr = _errors(cov, dims, terms, 60, 150)
+    assert 1 / 1.15 < stderr / spread < most
+
+
+def test_the_variance_of_log_determinants():
+    """Exact where one set of columns holds the other, and by Kibble's series for two correlated columns."""
+    rho, num = 0.7, 20
+    cov = np.array([[1.0, rho, 0.0], [rho, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    orders = np.arange(1, 400)
+    # Cov(log s_x², log s_y²) = Σ_k ρ^2k (k - 1)! / (k (ν/2)_k).
+    series = rho ** (2 * orders) / orders
+    series *= np.exp(loggamma(orders) + loggamma(num / 2) - loggamma(orders + num / 2))
+    with_truth = lambda weights: _variance(cov, num, weights, lambda apparent, *_: apparent)
+    found = with_truth({(0,): 1.0, (1,): 1.0})
+    exact = 2 * polygamma(1, num / 2) + 2 * series.sum()
+    assert abs((found.first + found.higher) / exact - 1) < 0.005
+    found = with_truth({(0, 1, 2): 1.0, (0, 2): -1.0})
+    # The variance of the second column given the others is χ² with two degrees of freedom fewer.
+    assert abs((found.first + found.higher) / polygamma(1, (num - 2) / 2) - 1) < 1e-9
+
+
+def test_overlaps_of_spans():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(30, 5)) @ rng.normal(size=(5, 5))
+    sets = [(0,), (1, 2), (0, 1, 3, 4), (2, 3, 4), (0, 1, 2, 3, 4)]
+    held = np.array([[column in columns for column in range(5)] for columns in sets])
+    projections = [np.linalg.qr(values[:, row])[0] for row in held]
+    exact = [[np.sum((one.T @ other) ** 2) for other in projections] for one in projections]
+    np.testing.assert_allclose(_overlaps(values.T @ values, held), exact, rtol=1e-8)
+
+
+def test_heavy_tails_widen_the_error_bar():
+    """Of elliptical samples with a kurtosis of three (1 + κ) the variance is 1 + κ times that of a Gaussian's."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(300):
+        scale = np.sqrt(rng.gamma(2.0, 0.5, size=(400, 1)))
+        both = scale * rng.multivariate_normal(np.zeros(2), [[1.0, 0.6], [0.6, 1.0]], 400)
+        found.append(ex.dependence.gaussian_information(both[:, :1], both[:, 1:]))
+    spread = np.std([float(each.value) for each in found])
+    assert spread > 1.15 * 0.6 / np.sqrt(400)
+    assert abs(np.mean([float(each.stderr) for each in found]) / spread - 1) < 0.15

@@ -95,6 +95,39 @@ def test_sliced_wasserstein_of_a_shift():
     assert abs(far / (1e25 * found) - 1) < 1e-5
 
 
+def test_of_a_high_order_it_is_the_largest_difference():
+    x, y = np.sort(np.asarray(jr.normal(jr.key(7), (40, 1))), 0), np.sort(np.asarray(jr.normal(jr.key(8), (40, 1))), 0)
+    largest = np.abs(x - y).max()
+    for order in (1e3, 1e6):
+        found = distance.sliced_wasserstein(x, y, key=jr.key(9), projections=1, order=order)
+        assert largest * (1 / 40) ** (1 / order) * (1 - 1e-5) < found < largest * (1 + 1e-5)
+    assert distance.sliced_wasserstein(x, x, key=jr.key(9)) == 0
+
+
+def test_units_do_not_matter():
+    x, y = np.asarray(jr.normal(jr.key(5), (50, 3)), float), np.asarray(1.5 * jr.normal(jr.key(6), (70, 3)), float)
+    plain = distance.sliced_wasserstein(x, y, key=jr.key(0))
+    for scale in (1e-200, 1e160):
+        np.testing.assert_allclose(distance.sliced_wasserstein(scale * x, scale * y, key=jr.key(0)) / scale, plain)
+        for call in (distance.frechet_distance, lambda x, y: distance.moments(x)):
+            with pytest.raises(ValueError, match="out of the range of float64. Give the samples in other units"):
+                call(scale * x, scale * y)
+    np.testing.assert_allclose(
+        distance.frechet_distance(1e100 * x, 1e100 * y), 1e200 * distance.frechet_distance(x, y), rtol=1e-10
+    )
+    # Between Gaussians.
+    means, covs = (np.zeros(3), np.ones(3)), (random_cov(jr.key(1), 3), random_cov(jr.key(2), 3))
+    divergence = distance.gaussian_kl(means[0], covs[0], means[1], covs[1])
+    width = distance.gaussian_w2(means[0], covs[0], means[1], covs[1])
+    for scale in (1e-150, 1e-9, 1e150):
+        scaled = [(scale * mean, scale * (scale * cov)) for mean, cov in zip(means, covs)]
+        np.testing.assert_allclose(distance.gaussian_w2(*scaled[0], *scaled[1]) / scale, width, rtol=1e-9)
+    # Each coordinate has a unit of its own.
+    units = np.array([1e-100, 1.0, 1e60])
+    scaled = [(units * mean, units[:, None] * cov * units) for mean, cov in zip(means, covs)]
+    np.testing.assert_allclose(distance.gaussian_kl(*scaled[0], *scaled[1]), divergence, rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     "call, message",
     [

@@ -6,8 +6,8 @@ import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from .._arguments import check_key
 from .._arrays import plain_array, to_float64
-from .._keys import check_key
 
 
 def check_numbers(value: Any, name: str) -> np.ndarray:

@@ -3,7 +3,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float32, Int32, PRNGKeyArray
 
-from .._keys import check_key
+from .._arguments import check_key
 from . import images
 
 

@@ -3,7 +3,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Float64, PRNGKeyArray
 
-from .._keys import check_key
+from .._arguments import check_key
 
 
 def standard_normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float64[np.ndarray, "..."]:

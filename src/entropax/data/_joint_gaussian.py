@@ -7,7 +7,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float32, Float64, PRNGKeyArray
 
-from .._keys import check_key
+from .._arguments import check_key
 from ..denoiser import ConditionalGaussian, Gaussian
 from ..process import AbstractProcess
 from . import _spectra

@@ -16,8 +16,8 @@ from jaxtyping import (
 from scipy.special import entr
 
 from .. import denoiser as denoisers
+from .._arguments import check_key
 from .._arrays import plain_array
-from .._keys import check_key
 from ._checks import check_count, check_covariance, check_draws, check_number, check_numbers, check_positive
 
 

@@ -6,7 +6,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Float64, Int, PRNGKeyArray
 
-from .._keys import check_key
+from .._arguments import check_key
 from ._checks import check_count, check_number, check_numbers
 
 

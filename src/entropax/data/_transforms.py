@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import ArrayLike, Float32, Float64, PRNGKeyArray, Real
 from scipy.special import ndtri
 
+from .._arguments import check_key
 from .._arrays import check_finite, of_unit_size, plain_array, to_float64
-from .._keys import check_key
 
 
 def standardise(

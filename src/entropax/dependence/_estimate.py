@@ -81,9 +81,7 @@ def estimate(
     whole, half = weights.mean(0) @ found.whole + whole, weights.mean(0) @ found.half + half
     value, linear = gaussian + of_shares(extrapolated.mean(0)), gaussian + of_shares(linear)
     if stretch > 1:
-        value, linear = (
-            dataclasses.replace(one, stderr_data=_of_stretches(one.residuals, stretch)) for one in (value, linear)
-        )
+        value, linear = (_by_stretches(one, stretch) for one in (value, linear))
     # What a single sample has is by the better fit; the extrapolation is of the mean.
     pointwise = np.asarray(gaussian.pointwise) + whole
     pointwise += float(value.value) - pointwise.mean()
@@ -143,6 +141,25 @@ def of_shares(pointwise: np.ndarray) -> Estimate:
         as_float(0.0),
         as_float(pointwise),
         as_float(residuals),
+    )
+
+
+def _by_stretches(estimate: Estimate, stretch: int) -> Estimate:
+    r"""The estimate, with the standard error of a mean over samples of which only stretches are independent.
+
+    In place of its residuals stands the mean of those of its stretch, times what makes their spread that error. This is
+    linear in the residuals: sums and differences of such estimates have the error of the stretches of their residuals.
+    """
+    residuals = np.asarray(estimate.residuals, np.float64)
+    num, count = len(residuals), len(residuals) // stretch
+    means = residuals[: count * stretch].reshape(count, stretch).mean(1)
+    spread = np.zeros(num)
+    spread[: count * stretch] = np.repeat(means - means.mean(), stretch)
+    spread *= np.sqrt(num * (num - 1) / (stretch * count * (count - 1)))
+    return dataclasses.replace(
+        estimate,
+        stderr_data=_of_stretches(estimate.residuals, stretch),
+        residuals=jnp.asarray(spread, jnp.float32),
     )
 
 

@@ -1,11 +1,13 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Float64, Real
-from scipy.special import digamma
+from jaxtyping import ArrayLike, Bool, Float64, Real
+from scipy.special import digamma, polygamma
 
-from .._arrays import check_finite, of_unit_size, plain_array, to_float64
+from .._arrays import of_unit_size
+from ..data import check_samples
 from ..integral import Estimate
 from ._ranks import without_swaps
 from ._terms import mutual_information_terms, Term
@@ -19,8 +21,9 @@ _LEAST_EIGENVALUE = 1e-12
 _DOUBT = 0.1
 
 
-def gaussian_information(x: Real[ArrayLike, " num dim_x"], y: Real[ArrayLike, " num_y dim_y"]) -> Estimate:
-    r"""What second moments know of mutual information: $I(X;Y)$ of Gaussians with the covariance $S$ of the samples,
+def gaussian_information(x: Real[ArrayLike, "..."], y: Real[ArrayLike, "..."]) -> Estimate:
+    r"""The part of mutual information that second moments determine: $I(X;Y)$ of Gaussians with the covariance $S$ of
+    the samples,
 
     $$\hat I = \tfrac12\log\frac{\det S_X \det S_Y}{\det S} - \tfrac12(b_{d_x} + b_{d_y} - b_{d_x + d_y}), \qquad
       b_d = \sum_{i=0}^{d-1} \psi\bigl(\tfrac{\nu - i}{2}\bigr) - d\log\tfrac\nu2, \quad \nu = N - 1.$$
@@ -29,15 +32,18 @@ def gaussian_information(x: Real[ArrayLike, " num dim_x"], y: Real[ArrayLike, " 
     unbiased, at any number of them. After [`entropax.data.rank_gaussianise`][] it is that of the Gaussian copula. Of
     other samples it may lie on either side of the information.
 
+    The standard error has all orders in $1/N$. The first alone vanishes for independent variables, and is a quarter too
+    small for 60 samples of 20 + 20 dependent columns.
+
     **Arguments:**
 
-    - `x`: shape `(num, dim_x)`.
-    - `y`: shape `(num, dim_y)`.
+    - `x`: shape `(num,)` or `(num, dim_x)`.
+    - `y`: shape `(num,)` or `(num, dim_y)`.
 
     **Returns:** the estimate in nats, with the logarithm of the ratio of densities of each sample in `pointwise`.
 
-    **Raises:** `ValueError` where there are no more samples than columns, or a column is a linear function of others,
-        of which covariances have no inverse and information no bound.
+    **Raises:** `ValueError` as [`entropax.data.check_samples`][], if there are no more samples than columns, or if a
+        column is a linear function of others, of which covariances have no inverse and information no bound.
 
     ??? cite "Source"
         Misra, Singh and Demchuk, Estimation of the entropy of a multivariate normal distribution (2005).
@@ -50,7 +56,8 @@ def gaussian_information(x: Real[ArrayLike, " num dim_x"], y: Real[ArrayLike, " 
 
 
 def gaussian_part(variables: Variables, terms: Sequence[Term], names: Sequence[str]) -> Estimate:
-    r"""What second moments know of a sum of terms, with $F(S) = \tfrac12(\log\det S - b_{\lvert S\rvert})$,
+    r"""The part of a sum of terms that second moments determine. With $F(S) = \tfrac12(\log\det S - b_{\lvert
+    S\rvert})$,
 
     $$\hat Q = -\sum_t w_t\bigl(F(S_{A_t \cup B_t}) - F(S_{B_t})\bigr),$$
 
@@ -77,17 +84,21 @@ def gaussian_part(variables: Variables, terms: Sequence[Term], names: Sequence[s
             "variable than they, what the variables share has no bound."
         )
     value, residuals, pointwise = 0.0, np.zeros(num), np.zeros(num)
+    weights: dict[tuple[int, ...], float] = {}
     # The error of the value is that of the samples' covariance; what one sample tells is better told by a better one.
     shrunk, ranked = _shrunk(cov, num - 1), cov
     cov, swapped = without_swaps(values, cov, variables.ranked_columns), 0.0
     for weight, of, given in terms:
         for sign, part in ((-0.5, of + given), (0.5, given)):
             columns = variables.columns(part)
+            as_set = tuple(columns.tolist())
+            weights[as_set] = weights.get(as_set, 0.0) + weight * sign
             block = np.ix_(columns, columns)
             value += weight * sign * (np.linalg.slogdet(cov[block])[1] - _shortfall(len(columns), num - 1))
             swapped += weight * sign * (np.linalg.slogdet(cov[block])[1] - np.linalg.slogdet(ranked[block])[1])
             residuals += weight * sign * _quadratic(cov[block], values[:, columns])
             pointwise += weight * sign * _quadratic(shrunk[block], values[:, columns])
+    residuals *= _inflation(cov, num, weights, residuals.var(ddof=1) / num)
     residuals -= residuals.mean()
     return Estimate(
         value=jnp.asarray(value, jnp.float32),
@@ -120,15 +131,8 @@ def excess_kurtosis(variables: Variables) -> float:
 
 
 def _plain(values: Real[ArrayLike, "..."], name: str) -> Float64[np.ndarray, "num dim"]:
-    values = to_float64(plain_array(values, name), name)
-    if values.ndim != 2 or values.size == 0:
-        raise ValueError(f"`{name}` must have shape (num, dim); got shape {values.shape}.")
-    check_finite(values, name)
-    constant = (values == values[:1]).all(0)
-    if constant.any():
-        raise ValueError(f"`{name}` has constant columns, which tell nothing: {np.flatnonzero(constant).tolist()}.")
-    # Information is the same in all units.
-    return of_unit_size(values)[0]
+    """Columns of numbers, in units of which no square overflows or underflows: information is the same in all."""
+    return of_unit_size(check_samples(values, names=(name, "", "")).x)[0]
 
 
 def _quadratic(cov: Float64[np.ndarray, "dim dim"], values: Float64[np.ndarray, "num dim"]) -> np.ndarray:
@@ -152,3 +156,122 @@ def _shrunk(cov: Float64[np.ndarray, "dim dim"], dof: int) -> Float64[np.ndarray
 
 def _shortfall(dim: int, dof: int) -> float:
     return digamma((dof - np.arange(dim)) / 2).sum() - dim * np.log(dof / 2)
+
+
+class _Variance(NamedTuple):
+    """The variance of a sum of log-determinants: to first order by the correlations of the samples, as residuals have
+    it; to first order by the correlations of the distribution; and what the higher orders add to the latter."""
+
+    apparent: float
+    first: float
+    higher: float
+
+
+def _inflation(
+    cov: Float64[np.ndarray, "dim dim"], num: int, weights: Mapping[tuple[int, ...], float], empirical: float
+) -> float:
+    r"""By how much residuals must be multiplied for their spread to be the standard error to all orders.
+
+    Residuals have the first order only, at the samples' correlations, but they have it for any distribution. With
+    $\kappa$ for their variance over that of Gaussians with the same correlations, the first order of the variance is
+    $\kappa$ times that of Gaussians, and the second, of products of two errors, $\kappa^2$ times.
+    """
+    dof = num - 1
+    of_gaussians = _variance(cov, dof, weights, _unbiased)
+    if empirical <= 0 or of_gaussians.apparent <= 0:
+        return 1.0
+    # Samples in units of their own covariance are rows of an orthonormal frame, whose fourth moments are smaller.
+    kappa = empirical / of_gaussians.apparent * num**2 * (dof + 2) / dof**3
+    return float(np.sqrt((kappa * of_gaussians.first + kappa**2 * of_gaussians.higher) / empirical))
+
+
+def _variance(
+    cov: Float64[np.ndarray, "dim dim"],
+    dof: int,
+    weights: Mapping[tuple[int, ...], float],
+    unbiased: Callable[..., np.ndarray],
+) -> _Variance:
+    r"""The variance of $\sum_A w_A \log\det S_A$ for a Wishart matrix $S$ of $\nu$ degrees of freedom,
+    $\sum_{AB} w_A w_B C_{AB}$. For $A \subseteq B$ the covariance of the log-determinants is exactly
+
+    $$C_{AB} = T_\nu(|A|), \qquad T_\nu(d) = \sum_{i=0}^{d-1} \psi'\bigl(\tfrac{\nu - i}{2}\bigr),$$
+
+    because $\det S_B / \det S_A$ is independent of $S_A$. Of $k$ common columns the same holds, and what is left are
+    $a$ and $b$ columns given those, with $\nu - k$ degrees of freedom. From $\mathbb E \lvert S_A\rvert^s
+    \lvert S_B\rvert^t \propto {}_2F_1(-s, -t; \tfrac\nu2; P)$, with $P$ the squared canonical correlations,
+    $p_1 = \operatorname{tr} P$ and $p_2 = \operatorname{tr} P^2$, theirs is
+
+    $$C = -2\log\bigl(1 - \tfrac{p_1}\nu\bigr) + \frac{p_2}{\nu^2} + \dots,$$
+
+    right to the second order in $1/\nu$, and to all orders of $p_1/\nu$. What is left out is known where $P = 1$, and
+    is taken to grow as $p_1^3$.
+
+    `unbiased` takes off what $p_1$ of samples has too much.
+
+    ??? cite "Source"
+        Muirhead, Aspects of multivariate statistical theory (1982), section 11.2, for the joint moments.
+    """
+    sets = [columns for columns, weight in weights.items() if columns and weight]
+    factors = np.array([weights[columns] for columns in sets])
+    held = np.zeros((len(sets), len(cov)), bool)
+    for row, columns in zip(held, sets):
+        row[list(columns)] = True
+    sizes = held.sum(1).astype(float)
+    common = held.astype(float) @ held.T
+    apparent = np.maximum(_overlaps(cov, held) - common, 0.0)
+    one, other = sizes[:, None] - common, sizes - common
+    least, left = np.minimum(one, other), dof - common
+    canonical = np.minimum(unbiased(apparent, one, other, left), least)
+    totals = np.concatenate([[0.0], np.cumsum(polygamma(1, (dof - np.arange(len(cov))) / 2))])
+    of_common = totals[common.astype(int)]
+    # T of ν - k degrees of freedom and min(a, b) columns.
+    of_least = totals[(common + least).astype(int)] - of_common
+    remainder = of_least + 2 * np.log1p(-least / left) - least / left**2
+
+    def to_all_orders(canonical) -> float:
+        share = canonical / np.maximum(least, 1)
+        of_rest = -2 * np.log1p(-canonical / left) + share * canonical / left**2 + remainder * share**3
+        return float(factors @ (of_common + of_rest) @ factors)
+
+    # To first order the covariance is twice the sum of squared canonical correlations over ν.
+    to_first_order = lambda canonical: float(factors @ (2 * (common + canonical) / dof) @ factors)
+    first = max(to_first_order(canonical), 0.0)
+    # Where chance has made the correlations small, no less than what independent columns have.
+    total = max(to_all_orders(canonical), to_all_orders(np.where(least > 0, 0.0, canonical)))
+    return _Variance(to_first_order(apparent), first, max(total - first, 0.0))
+
+
+def _overlaps(cov: Float64[np.ndarray, "dim dim"], held: Bool[np.ndarray, "sets dim"]) -> Float64[np.ndarray, "_ _"]:
+    r"""The sums of squared canonical correlations of all pairs of sets of columns, $\operatorname{tr} P_A P_B$ with
+    projections on their spans. A set of more than half of the columns has the projection on its complement instead,
+    which is spanned by the dual basis: so few vectors represent all sets.
+    """
+    root = np.linalg.cholesky(cov)
+    dual = np.linalg.inv(root).T
+    small = held.sum(1) <= len(cov) / 2
+    bases = [np.linalg.qr(root[row].T if few else dual[~row].T)[0] for row, few in zip(held, small)]
+    owner = np.repeat(np.arange(len(bases)), [basis.shape[1] for basis in bases])
+    squares = (np.concatenate(bases, 1).T @ np.concatenate(bases, 1)) ** 2
+    members = (owner == np.arange(len(bases))[:, None]).astype(float)
+    found = members @ squares @ members.T
+    # tr (1 - Q)B = |B| - tr QB, and tr (1 - Q)(1 - R) = d - |Q| - |R| + tr QR.
+    sizes = held.sum(1).astype(float)
+    sign = np.where(small, 1.0, -1.0)
+    constant = np.where(small[:, None] & small, 0.0, np.where(small[:, None], sizes[:, None], sizes))
+    both = ~small[:, None] & ~small
+    constant = np.where(both, sizes[:, None] + sizes - len(cov), constant)
+    return constant + np.outer(sign, sign) * found
+
+
+def _unbiased(apparent, one, other, dof):
+    r"""The sum of squared canonical correlations, by that of samples, which is too large:
+
+    $$\mathbb E\,\hat p_1 = p_1 + \frac{(a - p_1)(b - p_1) - p_1 + p_2}\nu,$$
+
+    solved for $p_1$ with $p_2 = p_1^2 / \min(a, b)$.
+    """
+    quadratic = (1 + 1 / np.maximum(np.minimum(one, other), 1)) / dof
+    linear = 1 - (one + other + 1) / dof
+    # Less than what independent columns have counts against what others have too much.
+    excess = apparent - one * other / dof
+    return np.sign(excess) * (np.sqrt(linear**2 + 4 * quadratic * np.abs(excess)) - linear) / (2 * quadratic)

@@ -3,8 +3,8 @@ import math
 import jax.random as jr
 from jaxtyping import ArrayLike, PRNGKeyArray, Shaped
 
+from .._arguments import check_key
 from .._arrays import plain_array
-from .._keys import check_key
 from ..data import Kind
 from . import _terms as terms
 from ._cross_fitting import CrossFitting

@@ -4,8 +4,8 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import ArrayLike, PRNGKeyArray, Shaped
 
+from .._arguments import check_instance, check_key, check_whole
 from .._arrays import of_unit_size
-from .._keys import check_key
 from ..data import Kind, SamplesWarning
 from ._cross_fitting import CrossFitting
 from ._dependence import Dependence
@@ -33,9 +33,10 @@ def transfer_entropy(
 
     $$T_{X \to Y} = I\bigl(Y_t;\, X_{t-1}, \dots, X_{t-k} \mid Y_{t-1}, \dots, Y_{t-k}\bigr).$$
 
-    It assumes series that are stationary, sampled at equal steps, and of which $k$ steps hold all that the past tells.
-    Folds are stretches of time, and the error bar is that of stretches too, so that what neighbours share is not taken
-    for knowledge or for precision.
+    It assumes series that are stationary, sampled at equal steps, and whose future depends on no more than the last $k$
+    steps. Folds are stretches of time, and the error bar is that of stretches too, so that what neighbours share raises
+    neither the estimate nor its precision. Sums and differences of `estimate`s over the same series, such as the net
+    transfer entropy, keep the error of stretches.
 
     **Arguments:**
 
@@ -45,20 +46,22 @@ def transfer_entropy(
     - `fitting`: how networks are fitted.
     - `key`: all randomness.
 
-    **Raises:** `ValueError` as [`entropax.dependence.mutual_information`][], and where `lags` is below one or leaves no
-        samples.
+    **Raises:** `ValueError` as [`entropax.dependence.mutual_information`][], if `lags` is no whole number from one to a
+        quarter of the steps, `fitting` is no [`entropax.dependence.CrossFitting`][], or `key` is no key.
 
-    **Warns:** as [`entropax.dependence.mutual_information`][]; `SamplesWarning` where a series drifts.
+    **Warns:** as [`entropax.dependence.mutual_information`][]; `SamplesWarning` if a series drifts.
 
     ??? cite "Source"
         Schreiber, Measuring information transfer (2000).
     """
+    check_instance("fitting", fitting, CrossFitting)
+    check_whole("lags", lags, 1)
     sample_key, key = jr.split(check_key(key))
     series: dict[str, tuple] = {"source": (source, source_kind), "target": (target, target_kind)}
     checked = checked_tables(series)
     num = len(checked["target"])
-    if not isinstance(lags, int) or not 1 <= lags < num // 4:
-        raise ValueError(f"`lags` must be a whole number between 1 and a quarter of the {num} steps; got {lags}.")
+    if lags >= num // 4:
+        raise ValueError(f"`lags` must be between 1 and a quarter of the {num} steps; got {lags}.")
     for name, one in checked.items():
         if one.x_classes is None:
             _check_drift(one.x, name)

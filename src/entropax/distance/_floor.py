@@ -1,9 +1,9 @@
 from collections.abc import Callable
 
 import equinox as eqx
-import numpy as np
 from jaxtyping import ArrayLike, Float
 
+from .._arrays import as_float64
 from ..integral import Estimate
 
 
@@ -63,12 +63,15 @@ def with_floor(
 
     **Returns:** a [`entropax.distance.WithFloor`][], which prints as `0.0123 ± 0.0007 (floor 0.0002 ± 0.0005)`.
 
-    **Raises:** `ValueError` where `other_real` and `generated` differ in shape, and what the metric refuses.
+    **Raises:** `ValueError` if `other_real` and `generated` differ in shape, and what the metric refuses.
     """
-    if np.shape(other_real) != np.shape(generated):
+    if isinstance(metric, type) or not callable(metric):
+        raise ValueError(f"`metric` must be a function of two sets of samples; got {metric!r:.80}.")
+    wanted, found = as_float64(generated, "generated").shape, as_float64(other_real, "other_real").shape
+    if found != wanted:
         raise ValueError(
-            f"`other_real` must have the shape of `generated`, {np.shape(generated)}, because floors depend on the "
-            f"number of samples; got {np.shape(other_real)}."
+            f"`other_real` must have the shape of `generated`, {wanted}, because floors depend on the number of "
+            f"samples; got {found}."
         )
     return WithFloor(metric(generated, real), metric(other_real, real))
 

@@ -1,8 +1,11 @@
+import math
+
 import numpy as np
 from jaxtyping import ArrayLike, Float, Float64
 from scipy.linalg import eigh
 
-from ._checks import check_pair, check_samples
+from .._arrays import as_float64
+from ._checks import check_pair, check_samples, in_units, unit_of
 
 
 # Rounding in float32 makes a covariance asymmetric, or a variance negative, by so much.
@@ -33,14 +36,26 @@ def gaussian_kl(
     **Raises:** `ValueError` where shapes do not fit, an entry is not finite, or a covariance is not one or is singular:
     the divergence is infinite.
     """
-    apart, (cov_a, cov_b) = _pair(mean_a, cov_a, mean_b, cov_b)
+    mean_a, cov_a, mean_b, cov_b = _checked(mean_a, cov_a, mean_b, cov_b)
     for cov, name in ((cov_a, "cov_a"), (cov_b, "cov_b")):
-        values, _ = _axes(cov, name)
-        # What float64 cannot tell from zero.
+        _axes(cov, name)
+        # The units of the coordinates do not make a covariance singular.
+        values, _ = _axes(_per_unit(cov, _units(cov)), name)
+        # What float64 cannot distinguish from zero.
         if values[0] <= len(values) * np.finfo(np.float64).eps * values[-1]:
             raise ValueError(f"`{name}` must be positive definite; its smallest eigenvalue is {values[0]:.3g}.")
-    ratios = eigh(cov_a, cov_b, eigvals_only=True)
-    return float(0.5 * (np.sum(ratios - 1 - np.log(ratios)) + apart @ np.linalg.solve(cov_b, apart)))
+    units = _units(cov_b)
+    with np.errstate(over="ignore", invalid="ignore"):
+        apart, cov_a, cov_b = mean_a / units - mean_b / units, _per_unit(cov_a, units), _per_unit(cov_b, units)
+        found = math.inf
+        if np.isfinite(apart).all() and np.isfinite(cov_a).all():
+            ratios = eigh(cov_a, cov_b, eigvals_only=True)
+            found = float(0.5 * (np.sum(ratios - 1 - np.log(ratios)) + apart @ np.linalg.solve(cov_b, apart)))
+    if not math.isfinite(found):
+        raise ValueError(
+            "`mean_a`, `cov_a` and `mean_b`, in units of `cov_b`, give a divergence that float64 does not hold."
+        )
+    return found
 
 
 def gaussian_w2(
@@ -73,10 +88,17 @@ def gaussian_w2(
         Dowson & Landau, The Fréchet distance between multivariate normal distributions (1982); Bhatia, Jain & Lim, On
         the Bures-Wasserstein distance between positive definite matrices (2019), for the second form.
     """
-    apart, covs = _pair(mean_a, cov_a, mean_b, cov_b)
-    one, two = map(_root, covs, ("cov_a", "cov_b"))
+    mean_a, cov_a, mean_b, cov_b = _checked(mean_a, cov_a, mean_b, cov_b)
+    # In a unit in which nothing overflows or underflows.
+    first = unit_of(mean_a, mean_b)
+    apart = mean_a / first - mean_b / first
+    sizes = first * np.abs(apart).max(), np.sqrt(max(np.abs(cov_a).max(), np.abs(cov_b).max()))
+    scale = unit_of(np.array(sizes))
+    apart = apart * (first / scale)
+    one, two = _root(cov_a / scale / scale, "cov_a"), _root(cov_b / scale / scale, "cov_b")
     left, _, right = np.linalg.svd(two.T @ one)
-    return float(np.hypot(np.linalg.norm(apart), np.linalg.norm(one - two @ left @ right)))
+    distance = float(np.hypot(np.linalg.norm(apart), np.linalg.norm(one - two @ left @ right)))
+    return in_units(distance, scale, 1, "The distance by `mean_a`, `cov_a`, `mean_b` and `cov_b`")
 
 
 def moments(
@@ -93,6 +115,12 @@ def moments(
     **Raises:** `ValueError` where `x` holds fewer than 2 samples or is not finite.
     """
     rows = check_samples(x, "x")
+    unit = unit_of(rows)
+    mean, cov = _moments(rows / unit)
+    return unit * mean, in_units(cov, unit, 2, "The covariance of `x`")
+
+
+def _moments(rows: Float64[np.ndarray, "n dim"]) -> tuple[np.ndarray, np.ndarray]:
     return rows.mean(0), np.cov(rows, rowvar=False).reshape(rows.shape[1], rows.shape[1])
 
 
@@ -116,19 +144,28 @@ def frechet_distance(x: Float[ArrayLike, " batch *shape"], y: Float[ArrayLike, "
         Dowson & Landau, The Fréchet distance between multivariate normal distributions (1982); Heusel et al., GANs
         trained by a two time-scale update rule converge to a local Nash equilibrium (2017), for its use.
     """
-    rows_x, rows_y = check_pair(x, y)
-    return gaussian_w2(*moments(rows_x), *moments(rows_y)) ** 2
+    rows_x, rows_y, scale = check_pair(x, y)
+    distance = gaussian_w2(*_moments(rows_x), *_moments(rows_y))
+    return in_units(distance**2, scale, 2, "The squared distance between `x` and `y`")
 
 
-def _pair(mean_a, cov_a, mean_b, cov_b) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """How far means are apart, and the covariances."""
+def _checked(mean_a, cov_a, mean_b, cov_b) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     means = _finite(mean_a, "mean_a", (-1,)), _finite(mean_b, "mean_b", (np.size(mean_a),))
     shape = 2 * (len(means[0]),)
-    return means[0] - means[1], (_finite(cov_a, "cov_a", shape), _finite(cov_b, "cov_b", shape))
+    return means[0], _finite(cov_a, "cov_a", shape), means[1], _finite(cov_b, "cov_b", shape)
+
+
+def _units(cov: np.ndarray) -> np.ndarray:
+    """Powers of two near the standard deviations."""
+    return np.array([unit_of(deviation) for deviation in np.sqrt(np.abs(np.diag(cov)))[:, None]])
+
+
+def _per_unit(cov: np.ndarray, units: np.ndarray) -> np.ndarray:
+    return cov / units / units[:, None]
 
 
 def _finite(value, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.asarray(value, np.float64)
+    array = as_float64(value, name)
     fits = array.ndim == len(shape) and all(want in (-1, size) for want, size in zip(shape, array.shape))
     if not fits or not array.size:
         wanted = "(dim,)" if shape == (-1,) else str(shape)

@@ -3,6 +3,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 from scipy.special import chdtrc, softmax
 
+from .._arrays import as_float64
 from ..integral import Estimate
 from ._checks import to_jax
 from ._contributions import shares_of
@@ -65,7 +66,7 @@ def mode_occupancy(log_densities: Float[ArrayLike, "..."], weights: Float[ArrayL
     **Raises:** `ValueError` where shapes do not fit, there are fewer than 2 samples or components, `weights` is no
     distribution, `log_densities` is NaN or `+inf`, or `-inf` throughout for one sample.
     """
-    logs, probabilities = np.asarray(log_densities, np.float64), np.asarray(weights, np.float64)
+    logs, probabilities = as_float64(log_densities, "log_densities"), as_float64(weights, "weights")
     if probabilities.ndim != 1 or len(probabilities) < 2:
         raise ValueError(f"`weights` must have shape (components,), at least (2,); got {probabilities.shape}.")
     if not np.all(probabilities > 0) or abs(probabilities.sum() - 1) > 1e-5:

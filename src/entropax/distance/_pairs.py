@@ -21,8 +21,8 @@ class AbstractKernel(eqx.Module):
 
 
 class Pairs(NamedTuple):
-    """A kernel over all pairs: its mean over the partners of each row and of each column, over all, and the mean square
-    of what a double analysis of variance leaves of it."""
+    """A kernel over all pairs: its mean over the partners of each row and of each column, over all, and an unbiased
+    estimate of the mean square of the interaction, which a double analysis of variance leaves of it."""
 
     rows: Float64[np.ndarray, " rows"]
     columns: Float64[np.ndarray, " columns"]
@@ -32,15 +32,35 @@ class Pairs(NamedTuple):
 
 def between(kernel: AbstractKernel, x: Float64[np.ndarray, "n dim"], y: Float64[np.ndarray, "m dim"]) -> Pairs:
     """Over all pairs of an x and a y."""
-    return _pairs(kernel, x, y, len(x) + np.arange(len(y)), len(x), len(y))
+    n, m = len(x), len(y)
+    by_row, by_column, squares = _summed(kernel, x, y, n + np.arange(m))
+    rows, columns = by_row / m, by_column / n
+    mean = rows.mean()
+    # Of k = mean + row + column + interaction, which has (n - 1)(m - 1) degrees of freedom.
+    left = squares - n * m * mean**2 - m * n * rows.var() - n * m * columns.var()
+    return Pairs(rows, columns, float(mean), max(float(left) / ((n - 1) * (m - 1)), 0.0))
 
 
 def within(kernel: AbstractKernel, x: Float64[np.ndarray, "n dim"]) -> Pairs:
-    """Over all pairs of two different x."""
-    return _pairs(kernel, x, x, np.arange(len(x)), len(x) - 1, len(x) - 1)
+    r"""Over all pairs of two different x. With $a_{ij} = k_{ij} - \bar k$ and its sums $a_{i\cdot}$ over rows, the
+    interaction's mean square is $\bigl(\sum_{i \ne j} a_{ij}^2 - \tfrac{2}{n-2}\sum_i a_{i\cdot}^2\bigr) / n(n-3)$:
+    not a number for fewer than four samples.
+
+    ??? cite "Source"
+        Székely & Rizzo, Partial distance correlation with methods for dissimilarities (2014), for U-centring.
+    """
+    n = len(x)
+    by_row, by_column, squares = _summed(kernel, x, x, np.arange(n))
+    rows, columns = by_row / (n - 1), by_column / (n - 1)
+    mean = rows.mean()
+    if n < 4:
+        return Pairs(rows, columns, float(mean), np.nan)
+    left = squares - n * (n - 1) * mean**2 - 2 / (n - 2) * (n - 1) ** 2 * n * rows.var()
+    return Pairs(rows, columns, float(mean), max(float(left) / (n * (n - 3)), 0.0))
 
 
-def _pairs(kernel, x, y, indices, num_x: int, num_y: int) -> Pairs:
+def _summed(kernel, x, y, indices) -> tuple[np.ndarray, np.ndarray, float]:
+    """Over the pairs whose indices differ: sums by row, by column, and of squares."""
     size = max(1, min(len(x), _PAIRS // len(y)))
     padding = -len(x) % size
     blocks = np.pad(x, ((0, padding), (0, 0))).reshape(-1, size, x.shape[1])
@@ -49,12 +69,7 @@ def _pairs(kernel, x, y, indices, num_x: int, num_y: int) -> Pairs:
     # Squared distances come from inner products, whose cancellation float64 stands.
     with jax.enable_x64(True):
         by_row, by_column, squares = map(np.asarray, _sums(kernel, blocks, rows, y, indices))
-    by_row = by_row.reshape(-1)[: len(x)] / num_y
-    by_column = by_column / num_x
-    mean = float(by_row.mean())
-    # Of k = mean + row + column + interaction.
-    interaction = float(squares) / (len(x) * num_y) - mean**2 - by_row.var() - by_column.var()
-    return Pairs(by_row, by_column, mean, max(float(interaction), 0.0))
+    return by_row.reshape(-1)[: len(x)], by_column, float(squares)
 
 
 @eqx.filter_jit

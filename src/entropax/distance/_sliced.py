@@ -4,9 +4,11 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from jax.scipy.special import logsumexp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from ._checks import check_pair
+from .._arguments import check_key, check_positive, check_whole
+from ._checks import check_pair, in_units
 
 
 # Projected samples that are sorted at once: what bounds the memory.
@@ -30,7 +32,7 @@ def sliced_wasserstein(
     for samples that differ in number too. Directions come in orthonormal sets, so that a shift by $s$ has
     $\mathrm{SW}_2 = \|s\|/\sqrt{d}$ exactly where `projections` is a multiple of the dimension $d$.
 
-    Finite samples of one law are at a positive distance: read it beside its floor
+    Two finite sets of samples of one distribution are at a positive distance: read it beside its floor
     ([`entropax.distance.with_floor`][]), at one number of samples.
 
     **Arguments:**
@@ -42,31 +44,31 @@ def sliced_wasserstein(
 
     **Returns:** $\mathrm{SW}_p$, in the unit of `x`.
 
-    **Raises:** `ValueError` where either holds fewer than 2 samples, they are of different shapes, not finite, or on
-    other values of `projections` or `order`.
+    **Raises:** `ValueError` if either holds fewer than 2 samples, they are of different shapes, not finite real
+    numbers, or for other values of `key`, `projections` or `order`.
 
     ??? cite "Source"
         Bonneel et al., Sliced and Radon Wasserstein barycenters of measures (2015); Rowland et al., Orthogonal
         estimation of Wasserstein distances (2019), for orthonormal directions.
     """
-    if projections < 1:
-        raise ValueError(f"`projections` must be at least 1; got {projections}.")
-    if not 1 <= order < math.inf:
+    check_key(key)
+    check_whole("projections", projections, 1)
+    check_positive(order=order)
+    if order < 1:
         raise ValueError(f"`order` must be at least 1; got {order}.")
-    rows_x, rows_y = check_pair(x, y)
-    # Coordinates of order one, whose powers float32 holds.
-    scale = max(np.abs(rows_x).max(), np.abs(rows_y).max()) or 1.0
+    rows_x, rows_y, scale = check_pair(x, y)
     widths, of_x, of_y = _quantiles(len(rows_x), len(rows_y))
     at_once = max(1, min(projections, _PROJECTED // len(widths)))
-    mean_power = _mean_power(
-        jnp.asarray(rows_x / scale, jnp.float32),
-        jnp.asarray(rows_y / scale, jnp.float32),
+    logarithm = _log_mean_power(
+        jnp.asarray(rows_x, jnp.float32),
+        jnp.asarray(rows_y, jnp.float32),
         (jnp.asarray(widths, jnp.float32), jnp.asarray(of_x), jnp.asarray(of_y)),
         _directions(key, rows_x.shape[1], projections),
         float(order),
         at_once,
     )
-    return float(scale) * float(mean_power) ** (1 / order)
+    distance = math.exp(float(logarithm) / order)
+    return in_units(distance, scale, 1, "The distance between `x` and `y`")
 
 
 def _quantiles(n: int, m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -85,7 +87,7 @@ def _directions(key: PRNGKeyArray, dim: int, num: int) -> Float[Array, "num dim"
 
 
 @jax.jit(static_argnames="at_once")
-def _mean_power(
+def _log_mean_power(
     x: Float[Array, "n dim"],
     y: Float[Array, "m dim"],
     pieces: tuple[Array, Array, Array],
@@ -99,6 +101,7 @@ def _mean_power(
         along_x, along_y = (
             jnp.sort(jnp.matmul(samples, direction, precision=jax.lax.Precision.HIGHEST)) for samples in (x, y)
         )
-        return jnp.sum(widths * jnp.abs(along_x[of_x] - along_y[of_y]) ** order)
+        # Powers of a high order overflow, or underflow.
+        return logsumexp(order * jnp.log(jnp.abs(along_x[of_x] - along_y[of_y])), b=widths)
 
-    return jnp.mean(jax.lax.map(distance, directions, batch_size=at_once))
+    return logsumexp(jax.lax.map(distance, directions, batch_size=at_once)) - math.log(len(directions))

@@ -135,11 +135,12 @@ class Estimate(eqx.Module):
             raise ValueError(
                 f"Estimates in {self.unit or 'no unit'} and in {other.unit or 'no unit'} do not add; convert one."
             )
-        residuals = _add_aligned(self.residuals, other.residuals)
+        (first, own), (second, others) = self._influences(), other._influences()
+        residuals = _add_aligned(first, second)
         if residuals is None:
             stderr_data = jnp.hypot(self.stderr_data, other.stderr_data)
         else:
-            stderr_data = standard_error(residuals)
+            stderr_data = jnp.hypot(standard_error(residuals), jnp.hypot(own, others))
         tails = None if self.tails is None or other.tails is None else self.tails + other.tails
         return Estimate(
             self.value + other.value,
@@ -151,6 +152,21 @@ class Estimate(eqx.Module):
             tails,
             self.unit,
         )
+
+    def _influences(self) -> tuple[Array | None, Array]:
+        """The residuals, in whose spread `stderr_data` is, and the part of it that they cannot have.
+
+        They are scaled if that error was replaced by a larger one, such as that of samples of which only stretches are
+        independent.
+        """
+        if self.residuals is None:
+            return None, self.stderr_data
+        spread = standard_error(self.residuals)
+        scale = self.stderr_data / jnp.where(spread > 0, spread, 1)
+        # Rounding is no reason to.
+        rounding = 100 * jnp.finfo(spread.dtype).eps
+        scale = jnp.where((spread > 0) & (jnp.abs(scale - 1) > rounding), scale, 1)
+        return scale * self.residuals, jnp.where(spread > 0, jnp.zeros_like(spread), self.stderr_data)
 
     def shifted(self, known: float | Inexact[Array, "..."]) -> "Estimate":
         r"""This estimate plus what is known without error. Rates and tails, which are the integral's, stay as they are.
@@ -184,10 +200,11 @@ class Estimate(eqx.Module):
         true one: that of parts whose errors have one sign.
         """
         over = lambda leaf, kept: None if leaf is None else jnp.sum(leaf, axis=tuple(range(kept, leaf.ndim)))
-        residuals = over(self.residuals, 1)
+        influences, alone = self._influences()
+        residuals = over(influences, 1)
         return Estimate(
             jnp.sum(self.value),
-            jnp.sum(self.stderr_data) if residuals is None else standard_error(residuals),
+            jnp.sum(alone) + (0 if residuals is None else standard_error(residuals)),
             jnp.sum(self.stderr_nodes),
             over(self.pointwise, 1),
             residuals,

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, PRNGKeyArray, Shaped
 
-from ..._keys import check_key
+from ..._arguments import check_key
 from .._checks import check_whole
 
 

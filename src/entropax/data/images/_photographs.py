@@ -7,7 +7,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from ..._keys import check_key
+from ..._arguments import check_key
 from .._checks import check_count
 from ._extras import imported
 from ._images import Images

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float32, PRNGKeyArray
 
-from ..._keys import check_key
+from ..._arguments import check_key
 from ._images import Images
 
 

@@ -1,0 +1,64 @@
+"""Bad inputs of transfer entropy and of Gaussian information."""
+
+# pyright: reportArgumentType=false, reportCallIssue=false
+
+import jax.random as jr
+import numpy as np
+
+from entropax import dependence
+from entropax.data import SamplesWarning
+from tests.bad_inputs import BadInput
+
+
+SOURCE, TARGET = np.random.default_rng(0).normal(size=(2, 400))
+WALK = np.cumsum(np.random.default_rng(1).normal(size=400))
+
+
+def _transfer(source=SOURCE, target=TARGET, **settings):
+    return dependence.transfer_entropy(source, target, **{"key": jr.key(0), **settings})
+
+
+def _information(x=SOURCE, y=TARGET):
+    return dependence.gaussian_information(x, y)
+
+
+INPUTS = [
+    BadInput(name, call, ValueError, says)
+    for name, call, says in [
+        ("a seed for a key", lambda: _transfer(key=3), ("`key`", "got 3", "jax.random.key(3)")),
+        ("half a lag", lambda: _transfer(lags=1.5), ("`lags`", "whole", "1.5")),
+        ("no lag", lambda: _transfer(lags=0), ("`lags`", "at least 1", "got 0")),
+        ("lags in words", lambda: _transfer(lags="2"), ("`lags`", "whole", "'2'")),
+        ("a list of lags", lambda: _transfer(lags=[1, 2]), ("`lags`", "whole", "[1, 2]")),
+        ("too many lags", lambda: _transfer(lags=100), ("`lags`", "a quarter of the 400 steps", "100")),
+        (
+            "a class for its instance",
+            lambda: _transfer(fitting=dependence.CrossFitting),
+            ("`fitting`", "class", "(...)"),
+        ),
+        ("settings as a dictionary", lambda: _transfer(fitting={"folds": 3}), ("`fitting`", "CrossFitting", "dict")),
+        ("series of unequal length", lambda: _transfer(target=TARGET[1:]), ("`target`", "400", "399")),
+        ("no series", lambda: _transfer([], []), ("`source`", "empty")),
+        ("text", lambda: _transfer(SOURCE.astype(str)), ("`source`", "numbers", "text")),
+        ("complex numbers", lambda: _transfer(SOURCE + 1j), ("`source`", "real numbers", "complex128")),
+        ("a constant series", lambda: _transfer(target=np.ones(400)), ("`target`", "vary", "constant")),
+        ("gaps", lambda: _transfer(np.where(SOURCE > 2, np.nan, SOURCE)), ("`source`", "finite", "NaN")),
+        ("several trials", lambda: _transfer(SOURCE.reshape(50, 4, 2), TARGET[:50]), ("`source`", "(50, 4, 2)")),
+        ("a series from itself", lambda: _transfer(SOURCE, SOURCE), ("`target` and `source`", "linear function")),
+        # Gaussian information.
+        ("complex columns", lambda: _information(SOURCE + 1j), ("`x`", "real numbers", "complex128")),
+        ("columns of text", lambda: _information(SOURCE, TARGET.astype(str)), ("`y`", "numbers", "text")),
+        ("other rows", lambda: _information(SOURCE, TARGET[1:]), ("`y`", "400", "399")),
+        ("no rows", lambda: _information(np.zeros((0, 2))), ("`x`", "empty", "(0, 2)")),
+        ("no columns", lambda: _information(np.zeros((400, 0))), ("`x`", "empty", "(400, 0)")),
+        ("one row", lambda: _information(SOURCE[:1], TARGET[:1]), ("`x`", "at least 2 rows", "got 1")),
+        ("a constant column", lambda: _information(np.ones(400)), ("`x`", "vary", "[0]")),
+        ("NaN", lambda: _information(y=np.where(TARGET > 2, np.nan, TARGET)), ("`y`", "finite", "NaN")),
+        ("a variable with itself", lambda: _information(SOURCE, SOURCE), ("`x` and `y`", "linear function")),
+        ("fewer rows than columns", lambda: _information(*np.ones((2, 3, 4)).cumsum(0)), ("`x`",)),
+        ("no variable", lambda: _information(y=None), ("`y`",)),
+    ]
+]
+INPUTS.append(
+    BadInput("a random walk", lambda: _transfer(WALK), SamplesWarning, ("`source`", "not stationary", "differences"))
+)
