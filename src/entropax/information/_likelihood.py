@@ -1,8 +1,8 @@
 import jax
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, Equilibrium, Gaussian
-from ..integral import Estimate, integrate, Integrator, LossGap
+from ..denoiser import AbstractDenoiser, check_denoiser, Equilibrium, Gaussian
+from ..integral import as_samples, Estimate, integrate, Integrator, LossGap
 
 
 def nll(
@@ -47,7 +47,10 @@ def nll(
         Kong, Brekelmans and Ver Steeg, Information-theoretic diffusion (2023), in the form that is exact for each
         sample on a finite range; Guo, Shamai and Verdú, Mutual information and minimum mean-square error (2005).
     """
+    check_denoiser(denoiser, "denoiser")
+    x, y = as_samples(x, y)
     baseline = Equilibrium() if baseline is None else baseline
+    check_denoiser(baseline, "baseline", (Gaussian, Equilibrium))
     known = -jax.vmap(baseline.log_density)(x)
     gap = integrate(LossGap(baseline, denoiser), x, y, key=key, integrator=integrator)
     return (-gap).shifted(known)

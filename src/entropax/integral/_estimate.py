@@ -194,7 +194,7 @@ class Estimate(eqx.Module):
             held = "none" if self.pointwise is None else f"shape {self.pointwise.shape}"
             raise ValueError(f"`known` must be one number, or as `pointwise` ({held}); got shape {jnp.shape(known)}.")
         mean = jnp.mean(known, 0)
-        residuals = self.residuals + (known - mean)
+        residuals = self.residuals + (known - mean[None])
         return dataclasses.replace(
             self,
             value=self.value + mean,
@@ -261,13 +261,13 @@ def mean_of(pointwise: Inexact[Array, " batch *out"]) -> Estimate:
     """The estimate of a mean from independent values of it, one a sample."""
     mean = jnp.mean(pointwise, 0)
     error = standard_error(pointwise)
-    return Estimate(mean, error, jnp.zeros_like(error), pointwise, pointwise - mean)
+    return Estimate(mean, error, jnp.zeros_like(error), pointwise, pointwise - mean[None])
 
 
 def standard_error(residuals: Float[Array, " batch *out"]) -> Float[Array, "*out"]:
     """The standard error of a mean whose terms have these deviations."""
     batch = residuals.shape[0]
-    centred = residuals - jnp.mean(residuals, 0)
+    centred = residuals - jnp.mean(residuals, 0, keepdims=True)
     # One after the other: the square of many a batch is no int32.
     return jnp.sqrt(jnp.sum(centred**2, 0) / batch / max(batch - 1, 1))
 
