@@ -171,6 +171,14 @@ class GridPosterior(AbstractDenoiser):
                 f"`log_probabilities` must have {grid.levels} levels along its last axis; got shape "
                 f"{log_probabilities.shape}."
             )
+        if not isinstance(log_probabilities, Tracer):
+            largest = np.asarray(log_probabilities).max(-1)
+            if not np.isfinite(largest).all():
+                found = largest[~np.isfinite(largest)].flat[0]
+                raise ValueError(
+                    "`log_probabilities` must be finite for one level or more of each coordinate, and `-inf` or finite "
+                    f"for the others; the largest of one coordinate is {found}."
+                )
         self.grid = grid
         self.log_probabilities = jax.nn.log_softmax(log_probabilities)
 

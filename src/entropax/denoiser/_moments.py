@@ -1,5 +1,5 @@
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -22,26 +22,18 @@ from ._neural import Neural
 from ._product import Product
 
 
-class Moments(NamedTuple):
-    """Mean and standard deviation of each coordinate of the data that a denoiser was made for.
-
-    **Arguments:**
-
-    - `mean`, `std`: of the shape of a sample, or numbers that all coordinates have in common.
-    """
-
-    mean: Float[Array, "..."]
-    std: Float[Array, "..."]
+# Mean and standard deviation of each coordinate, of the shape of a sample or of a part of it that broadcasts.
+_Pair = tuple[Float[Array, "..."], Float[Array, "..."]]
 
 
 @functools.singledispatch
-def moments(denoiser: Any) -> Moments | None:
-    """The moments of the data that a denoiser was made for, whatever their condition: those of the training samples for
-    a network, of the distribution for an exact denoiser. They tell samples in other units from those that belong to a
-    model.
+def data_moments(denoiser: Any) -> _Pair | None:
+    """Mean and standard deviation of each coordinate of the data that a denoiser was made for, whatever their
+    condition: those of the training samples for a network, of the distribution for an exact denoiser. They tell samples
+    in other units from those that belong to a model.
 
-    A denoiser that holds them says so by `moments.register`, as with any `functools.singledispatch`, and a wrapper that
-    leaves the data as they are passes those of what it wraps on. An [`entropax.Neural`][] has those of its `normalise`.
+    A denoiser of another kind states its own by `data_moments.register`, as with any `functools.singledispatch`. Those
+    of an [`entropax.Neural`][] are those of its `normalise`.
 
     **Arguments:**
 
@@ -54,92 +46,95 @@ def moments(denoiser: Any) -> Moments | None:
     return None
 
 
-@moments.register(Unconditional)
-@moments.register(Conditioned)
-@moments.register(Given)
-@moments.register(Clipped)
-@moments.register(HardRounding)
-@moments.register(SoftRounding)
-@moments.register(Guided)
-@moments.register(Composed)
+@data_moments.register(Unconditional)
+@data_moments.register(Conditioned)
+@data_moments.register(Given)
+@data_moments.register(Clipped)
+@data_moments.register(HardRounding)
+@data_moments.register(SoftRounding)
+@data_moments.register(Guided)
+@data_moments.register(Composed)
 def _(denoiser):
-    return moments(denoiser.denoiser)
+    return data_moments(denoiser.denoiser)
 
 
-@moments.register(Rescaled)
+@data_moments.register(Rescaled)
 def _(denoiser):
-    return moments(denoiser.guided)
+    return data_moments(denoiser.guided)
 
 
-@moments.register(Neural)
+@data_moments.register(Neural)
 def _(denoiser):
-    return moments(denoiser.normalise)
+    return data_moments(denoiser.normalise)
 
 
-@moments.register(FourierFeatures)
+@data_moments.register(FourierFeatures)
 def _(denoiser):
-    return moments(denoiser.whitening)
+    return data_moments(denoiser.whitening)
 
 
-@moments.register(ConditionalGaussian)
+@data_moments.register(ConditionalGaussian)
 def _(denoiser):
-    return moments(denoiser.marginal)
+    return data_moments(denoiser.marginal)
 
 
-@moments.register(Ensemble)
+@data_moments.register(Ensemble)
 def _(denoiser):
-    found = [moments(member) for member in denoiser.denoisers]
+    found = [data_moments(member) for member in denoiser.denoisers]
     return next((each for each in found if each is not None), None)
 
 
-@moments.register(Flattened)
+@data_moments.register(Flattened)
 def _(denoiser):
-    found = moments(denoiser.denoiser)
-    return found and Moments(*(jnp.broadcast_to(part, denoiser.shape).ravel() for part in found))
+    found = data_moments(denoiser.denoiser)
+    return found and (
+        jnp.broadcast_to(found[0], denoiser.shape).ravel(),
+        jnp.broadcast_to(found[1], denoiser.shape).ravel(),
+    )
 
 
-@moments.register(Diffused)
+@data_moments.register(Diffused)
 def _(denoiser):
-    found = moments(denoiser.denoiser)
-    return found and Moments(found.mean, jnp.sqrt(found.std**2 + np.exp(-denoiser.log_snr)))
+    found = data_moments(denoiser.denoiser)
+    return found and (found[0], jnp.sqrt(found[1] ** 2 + np.exp(-denoiser.log_snr)))
 
 
-@moments.register(Standardising)
+@data_moments.register(Standardising)
 def _(denoiser):
-    return Moments(denoiser.mean, jnp.sqrt(denoiser.variance))
+    return denoiser.mean, jnp.sqrt(denoiser.variance)
 
 
-@moments.register(Gaussian)
-@moments.register(Whitening)
+@data_moments.register(Gaussian)
+@data_moments.register(Whitening)
 def _(denoiser):
-    return Moments(denoiser.mean, jnp.sqrt(_diagonal(denoiser.variances, denoiser.axes)))
+    return denoiser.mean, jnp.sqrt(_diagonal(denoiser.variances, denoiser.axes))
 
 
-@moments.register(GaussianMixture)
+@data_moments.register(GaussianMixture)
 def _(denoiser):
     weights = jax.nn.softmax(denoiser.log_weights)[:, None]
     mean = jnp.sum(weights * denoiser.means, 0)
     within = jax.vmap(_diagonal)(denoiser.variances, denoiser.axes)
-    return Moments(mean, jnp.sqrt(jnp.sum(weights * (within + (denoiser.means - mean[None]) ** 2), 0)))
+    return mean, jnp.sqrt(jnp.sum(weights * (within + (denoiser.means - mean[None]) ** 2), 0))
 
 
-@moments.register(Empirical)
+@data_moments.register(Empirical)
 def _(denoiser):
-    return Moments(jnp.mean(denoiser.points, 0), jnp.std(denoiser.points, 0))
+    return jnp.mean(denoiser.points, 0), jnp.std(denoiser.points, 0)
 
 
-@moments.register(Product)
+@data_moments.register(Product)
 def _(denoiser):
-    found = eqx.filter_vmap(moments)(denoiser.marginals)
-    return found and Moments(*(part.reshape(-1) for part in found))
+    found = eqx.filter_vmap(data_moments)(denoiser.marginals)
+    return found and tuple(part.reshape(-1) for part in found)
 
 
-@moments.register(GridPosterior)
+@data_moments.register(GridPosterior)
 def _(denoiser):
     return _of_levels(denoiser.log_probabilities, denoiser.grid.values, 0.0)
 
 
-@moments.register(Histogram)
+@data_moments.register(Histogram)
 def _(denoiser):
     edges = np.asarray(denoiser.edges)
     return _of_levels(denoiser.log_probabilities, 0.5 * (edges[1:] + edges[:-1]), np.diff(edges) ** 2 / 12)
@@ -154,4 +149,4 @@ def _of_levels(log_probabilities, levels, variances):
     probabilities = np.exp(np.asarray(log_probabilities, np.float64))
     mean = np.sum(probabilities * levels, -1)
     spread = np.sum(probabilities * ((levels - mean[..., None]) ** 2 + variances), -1)
-    return Moments(*(jnp.asarray(part, log_probabilities.dtype) for part in (mean, np.sqrt(spread))))
+    return jnp.asarray(mean, log_probabilities.dtype), jnp.asarray(np.sqrt(spread), log_probabilities.dtype)

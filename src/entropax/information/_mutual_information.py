@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
-from .._arguments import check_instance
+from .._arguments import check_instance, check_positive
 from ..denoiser import AbstractDenoiser, check_denoiser, check_labels, Equilibrium, Unconditional
 from ..integral import (
     AbstractIntegrand,
@@ -134,6 +134,11 @@ class Posterior(AbstractMethod):
 
     temperatures: tuple[float, ...] = tuple(float(t) for t in np.geomspace(0.5, 64.0, 43))
 
+    def __check_init__(self):
+        if not isinstance(self.temperatures, tuple) or not self.temperatures:
+            raise ValueError(f"`temperatures` must be a tuple of one number or more; got {self.temperatures!r}.")
+        check_positive(temperatures=self.temperatures)
+
     def __call__(self, denoiser, x, y, *, key, reference, integrator):
         if reference is not None:
             raise ValueError(
@@ -178,6 +183,13 @@ class ControlledBy(AbstractMethod):
     denoiser: AbstractDenoiser
     rate: Callable[[Array], Array]
     reference: AbstractDenoiser | None = None
+
+    def __check_init__(self):
+        check_instance("method", self.method, AbstractRateMethod)
+        check_denoiser(self.denoiser, "denoiser")
+        check_denoiser(self.reference, "reference", (AbstractDenoiser, type(None)))
+        if not callable(self.rate):
+            raise ValueError(f"`rate` must be a function of the log-SNR; got {self.rate!r}.")
 
     def __call__(self, denoiser, x, y, *, key, reference, integrator):
         if reference is not None and self.reference is None:

@@ -81,6 +81,9 @@ class GridDecoder(AbstractDecoder):
 
     grid: Grid
 
+    def __check_init__(self):
+        check_instance("grid", self.grid, Grid)
+
     def check(self, x: Inexact[Array, " batch *shape"]) -> None:
         self.grid.check(x)
 

@@ -133,9 +133,11 @@ def integrate(
     check_instance("integrator", integrator, Integrator)
     x, y = as_samples(x, y)
     batch = x.shape[0]
-    is_integrand = lambda leaf: isinstance(leaf, AbstractIntegrand)
+    is_integrand = lambda leaf: isinstance(leaf, AbstractIntegrand | AbstractDenoiser)
     named, structure = jax.tree.flatten_with_path(integrands, is_leaf=is_integrand)
     rates = [rate for _, rate in named]
+    if not rates:
+        raise ValueError(f"`integrands` must hold at least one rate; got {integrands!r}.")
     for rate in rates:
         check_instance("integrands", rate, AbstractIntegrand)
     low, high, tails = _range(rates, integrator)
@@ -194,7 +196,7 @@ def integrate(
         estimates.append(_assemble(body, outside, explained, nodes_error, profile, freedom))
         if tails:
             _warn_of_truncation(rates[k], estimates[-1], ends[:, 1], factors[1], high, name)
-    check_units((model for model in map(model_of, rates) if model is not None), x)
+    check_units(map(model_of, rates), x)
     return jax.tree.unflatten(structure, estimates)
 
 

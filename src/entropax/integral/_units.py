@@ -9,23 +9,27 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Inexact
 
-from ..denoiser import AbstractDenoiser, moments
-from ._integrands import AbstractIntegrand, ClassLosses, Controlled, Difference, Gap, Loss, LossGap, PerCoordinate
+from ..denoiser import AbstractDenoiser, data_moments
+from ._integrands import AbstractIntegrand, ClassLosses, Controlled, Difference, LossGap, PerCoordinate
 
 
 # Of no distribution more than 1/16 lies farther than four standard deviations from the mean, by Chebyshev's inequality.
-# Half of the samples are a multiple of that which chance does not give to so many distinct samples.
+# Half of so many samples are more than chance can make of that.
 _FAR = 4.0
 _SHARE = 0.5
 _LEAST_SAMPLES = 16
 
-# Samples nearer to the mean than this many standard deviations, in the root mean square over all coordinates.
+# A few samples that were chosen, and repeated, are no distribution: of many coordinates some are always far away.
+_FEW_COORDINATES = 8
+
+# Samples nearer to the mean than this many standard deviations, in the root mean square over all coordinates. Where
+# tails are heavy that happens by chance: the model's data held an outlier that the samples do not. So many samples
+# show whether tails are heavy, by the largest distance from their mean in their own standard deviations.
 _NARROW = 0.05
+_NARROW_SAMPLES = 500
+_LIGHT = 8.0
 
-# A tail that is heavier than this, in standard deviations of the samples, says that outliers made the moments.
-_LIGHT = 12.0
-
-# How many samples are looked at for distinct ones.
+# How many samples are looked at for distinct ones and for tails.
 _ROWS = 1000
 
 
@@ -34,10 +38,10 @@ class UnitsWarning(UserWarning):
 
 
 def check_units(models: Iterable[AbstractDenoiser], x: Inexact[Array, " batch *shape"]) -> None:
-    """Warns where samples lie far outside the [`entropax.denoiser.moments`][] of a model: where more than half of them
-    are, in some coordinate, farther than four standard deviations from the mean, or where all coordinates are within a
-    twentieth of a standard deviation of it without a heavy tail. Neither happens to samples of a model's own
-    distribution, whatever its tails.
+    """Warns where samples lie far outside the data of a model, by [`entropax.denoiser.data_moments`][]: where more than
+    half of them are, in some coordinate, farther than four standard deviations from the mean, or where all coordinates
+    are within a twentieth of a standard deviation of it without a heavy tail. Neither happens to samples of a model's
+    own distribution, whatever its tails.
 
     **Arguments:**
 
@@ -46,7 +50,7 @@ def check_units(models: Iterable[AbstractDenoiser], x: Inexact[Array, " batch *s
     """
     seen = []
     for model in models:
-        found = moments(model)
+        found = data_moments(model)
         if found is None or any(isinstance(leaf, Tracer) for leaf in (x, *found)):
             continue
         if not any(all(a is b for a, b in zip(found, other)) for other in seen):
@@ -56,7 +60,9 @@ def check_units(models: Iterable[AbstractDenoiser], x: Inexact[Array, " batch *s
 
 def _check(name, found, x) -> None:
     rows = np.asarray(x[:_ROWS], np.float64).reshape(min(_ROWS, x.shape[0]), -1)
-    if len(np.unique(rows @ np.cos(np.arange(rows.shape[1])))) < _LEAST_SAMPLES:
+    distinct = len(np.unique(rows @ np.cos(np.arange(rows.shape[1]))))
+    enough = _LEAST_SAMPLES if rows.shape[1] > _FEW_COORDINATES else 2
+    if len(rows) < _LEAST_SAMPLES or distinct < enough:
         return
     mean, std = (np.broadcast_to(np.asarray(part, np.float64), x.shape[1:]) for part in found)
     # A coordinate that was constant may be so but for rounding.
@@ -75,7 +81,7 @@ def _check(name, found, x) -> None:
             UnitsWarning,
             stacklevel=4,
         )
-    elif square < _NARROW**2 and _is_light(rows):
+    elif square < _NARROW**2 and distinct >= _NARROW_SAMPLES and _is_light(rows):
         warnings.warn(
             f"`x` is far narrower than the data that {name} was made for: it lies within {np.sqrt(square):.2g} "
             "standard deviations of their mean in all coordinates. Give `x` in the units that the model was made with.",
@@ -96,15 +102,13 @@ def _is_light(rows) -> bool:
     return bool((np.abs(rows - rows.mean(0)).max(0) <= _LIGHT * spread).all())
 
 
-def model_of(rate: AbstractIntegrand) -> AbstractDenoiser | None:
-    """The denoiser of the distribution that the samples of a rate come from, rather than what it is compared with;
-    `None` for rates of another kind."""
-    if isinstance(rate, Gap):
-        return rate.a
+def model_of(rate: AbstractIntegrand) -> AbstractDenoiser:
+    """The denoiser of the distribution that the samples of a rate come from, rather than what it is compared with: the
+    first for rates of another kind."""
     if isinstance(rate, LossGap):
         return rate.b
-    if isinstance(rate, Loss | ClassLosses):
+    if isinstance(rate, ClassLosses):
         return rate.denoiser
     if isinstance(rate, Difference):
         return model_of(rate.first)
-    return model_of(rate.integrand) if isinstance(rate, PerCoordinate | Controlled) else None
+    return model_of(rate.integrand) if isinstance(rate, PerCoordinate | Controlled) else rate.denoisers[0]
