@@ -34,8 +34,9 @@ def check_label(y: PyTree, dtype: DTypeLike) -> Int[Array, ""]:
     """
     array = _as_array(y, jnp.integer, jnp.bool_)
     if array is None or array.shape != ():
+        found = _found(y, array) if array is None else f"shape {array.shape}"
         raise ValueError(
-            f"`y` must be a label, one integer for each sample; got {_found(y, array)}. For labels that are held as "
+            f"`y` must be a label, one integer for each sample; got {found}. For labels that are held as "
             "floats, pass `y.astype(int)`; for labels in a column, `y[:, 0]`."
         )
     return array.astype(dtype)
@@ -52,7 +53,7 @@ def _is_array(y) -> bool:
 
 def _found(y, array) -> str:
     if array is not None:
-        return f"shape {array.shape}"
+        return f"{array.shape}"
     if _is_array(y):
         return f"{jnp.result_type(y)} of shape {jnp.shape(y)}"
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(y) if _is_array(leaf)]

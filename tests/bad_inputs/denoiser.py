@@ -59,7 +59,7 @@ INPUTS = [
         "a number as a condition of three columns",
         lambda: _conditional()(jnp.zeros(2), ZERO, 0.5),
         ValueError,
-        ("`y`", "(3,)", "shape ()"),
+        ("`y`", "(3,)", "()"),
     ),
     BadInput(
         "a pair as the condition of a Gaussian",
@@ -111,6 +111,13 @@ INPUTS = [
         lambda: ex.Guided(ex.Gaussian, 1.0),
         ValueError,
         ("`denoiser`", "the class entropax.Gaussian", "Gaussian(...)"),
+    ),
+    BadInput("text as a weight", lambda: ex.Guided(ex.Zero(), "2"), ValueError, ("`weight`", "number", "'2'")),
+    BadInput("no weight", lambda: ex.Guided(ex.Zero(), None), ValueError, ("`weight`", "None")),
+    BadInput("the class of a weight", lambda: ex.Guided(ex.Zero(), ex.Interval), ValueError, ("`weight`", "Interval")),
+    BadInput("weights of NaN", lambda: ex.Guided(ex.Zero(), np.nan), ValueError, ("`weight`", "finite", "nan")),
+    BadInput(
+        "an interval that falls", lambda: ex.Interval(1.0, 3.0, -3.0), ValueError, ("`low`", "`high`", "3.0", "-3.0")
     ),
     BadInput(
         "a denoiser that is not guided, to Rescaled",

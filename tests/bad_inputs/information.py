@@ -75,9 +75,9 @@ INPUTS = [
         "labels that count from 1",
         lambda: _of_labels(LABELS + 1),
         ValueError,
-        ("`y`", "0, 1", "from 1 to 2", "`y - 1`"),
+        ("`y`", "0 to 1", "from 1 to 2", "`y - 1`"),
     ),
-    BadInput("a negative label", lambda: _of_labels(-LABELS), ValueError, ("`y`", "0, 1", "from -1 to 0")),
+    BadInput("a negative label", lambda: _of_labels(-LABELS), ValueError, ("`y`", "0 to 1", "from -1 to 0")),
     BadInput(
         "labels held as floats", lambda: _of_labels(LABELS.astype(float)), ValueError, ("`y`", "integer", "float32")
     ),
@@ -86,13 +86,13 @@ INPUTS = [
         "an unknown label in a likelihood",
         lambda: ex.nll(_mixture(), X, LABELS + 5, key=KEY),
         ValueError,
-        ("`y`", "0, 1", "from 5 to 6"),
+        ("`y`", "0 to 1", "from 5 to 6"),
     ),
     BadInput(
         "an unknown label in a bound",
         lambda: ex.variational_bound(_mixture(), X, LABELS + 5, key=KEY, log_snr=[3.0, -3.0]),
         ValueError,
-        ("`y`", "0, 1", "from 5 to 6"),
+        ("`y`", "0 to 1", "from 5 to 6"),
     ),
     BadInput(
         "a model that ignores its condition",

@@ -96,14 +96,14 @@ def test_what_is_no_label_is_refused(name):
 
 def test_a_latent_of_another_shape_is_refused():
     denoiser = _network(ex.nn.LatentCondition(3, 8, key=jr.key(5)))
-    with pytest.raises(ValueError, match=r"`y` must be a latent of shape \(3,\) for each sample; got shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"`y` must be a latent of shape \(3,\) for each sample; got \(2,\)"):
         denoiser(Z, LAMBDA, Y)
 
 
 def test_a_batch_in_which_some_conditions_are_missing_is_checked_too():
     z, log_snr = jnp.stack([Z, Z, Z]), jnp.zeros(3)
     for denoiser in (EXACT, VECTORS["neural"]):
-        with pytest.raises(ValueError, match=r"`y` must have shape \(2,\) for each sample; got shape \(1,\)"):
+        with pytest.raises(ValueError, match=r"`y` must have shape \(2,\) for each sample; got \(1,\)"):
             mixed_predictions(denoiser, z, log_snr, jnp.ones((3, 1)), 1, None)
 
 
@@ -147,7 +147,7 @@ def test_labels_that_count_from_one_are_told_so():
     model = ex.GaussianMixture(np.ones(4) / 4, np.zeros((4, 1)), np.ones((4, 1, 1)))
     with pytest.raises(ValueError, match=r"labels 0 to 3 .* from 1 to 4, among them 4.* count from 1: pass `y - 1`"):
         check_labels(model, np.array([1, 2, 3, 4]), "y")
-    with pytest.raises(ValueError, match="`column` must hold the labels 0, 1 that the model has; got .* from 0 to 2"):
+    with pytest.raises(ValueError, match="`column` must hold the labels 0 to 1 that the model has; got .* from 0 to 2"):
         ex.LearnedProduct(ex.GaussianMixture(np.array([0.5, 0.5]), np.zeros((2, 1)), np.ones((2, 1, 1))))(
             jnp.zeros(3), LAMBDA
         )

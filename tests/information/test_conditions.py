@@ -90,7 +90,7 @@ def test_a_guided_model_needs_a_reference(guided):
 
 
 def test_what_is_wrong_with_a_condition_of_a_guided_model_is_said_as_it_is():
-    with pytest.raises(ValueError, match=r"`y` must have shape \(2,\) for each sample; got shape \(1,\)"):
+    with pytest.raises(ValueError, match=r"`y` must have shape \(2,\) for each sample; got \(1,\)"):
         _information(GUIDED, y=Y[:, :1])
 
 

@@ -97,6 +97,14 @@ def check_range(log_snr_range: tuple[float, float], name: str = "`log_snr_range`
     return low, high
 
 
+def check_finite(x: Float[Array, " batch *shape"]) -> None:
+    """Refuses samples that there are none of, or that are not finite where they are known."""
+    if jnp.ndim(x) < 1 or 0 in jnp.shape(x):
+        raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {jnp.shape(x)}.")
+    if not isinstance(x, Tracer) and not bool(jnp.all(jnp.isfinite(x))):
+        raise ValueError("`x` must be finite; it holds NaN or infinite entries.")
+
+
 class AbstractDenoiser(eqx.Module):
     r"""What predicts the noise $\varepsilon$ from the diffused state $z$: the one kind of model that Entropax knows.
 

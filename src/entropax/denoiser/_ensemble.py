@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._arguments import check_key, check_whole
-from ._base import AbstractDenoiser, check_denoiser, diffuse
-from ._labels import check_conditions
+from ._base import AbstractDenoiser, check_denoiser, check_finite, diffuse
+from ._labels import check_conditions, check_labels
 from ._predictions import predictions
 
 
@@ -96,9 +96,10 @@ class Ensemble(AbstractDenoiser):
         denoisers = _checked(denoisers)
         check_key(key)
         check_whole("bins", bins, least=1)
-        if x.shape[:1] in ((), (0,)):
-            raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {x.shape}.")
+        check_finite(x)
         check_conditions(x, y)
+        for member in denoisers:
+            check_labels(member, y, "y")
         lows, highs = zip(*(denoiser.log_snr_range for denoiser in denoisers))
         trusted = max(lows), min(highs)
         low, high = np.clip(trusted, *_UNBOUNDED) if log_snr_range is None else log_snr_range

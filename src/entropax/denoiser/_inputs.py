@@ -6,19 +6,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._arguments import check_key, check_whole
-from ._base import check_state, signal
+from ._base import check_finite, check_state, signal
 from ._gaussian import Gaussian
-
-
-def _check(x):
-    if jnp.ndim(x) < 1 or 0 in jnp.shape(x):
-        raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {jnp.shape(x)}.")
-    if not isinstance(x, Tracer) and not bool(jnp.all(jnp.isfinite(x))):
-        raise ValueError("`x` must be finite; it holds NaN or infinite entries.")
 
 
 class Standardising(eqx.Module):
@@ -37,7 +29,7 @@ class Standardising(eqx.Module):
     @classmethod
     def fit(cls, x: Float[Array, " batch *shape"]) -> "Standardising":
         """With the moments of the samples `x`."""
-        _check(x)
+        check_finite(x)
         return cls(jnp.mean(x, 0), jnp.var(x, 0))
 
     def __call__(self, z: Float[Array, "*shape"], log_snr: Float[Array, ""]) -> Float[Array, "*shape"]:

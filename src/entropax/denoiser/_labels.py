@@ -106,6 +106,6 @@ def check_known(y: PyTree | None, labels: Array | np.ndarray, name: str) -> None
 
 def _few(labels: np.ndarray) -> str:
     """Labels in a line: a range where they are one, and no more than six where they are not."""
-    if labels.size > 2 and labels[-1] - labels[0] == labels.size - 1:
+    if labels.size > 1 and labels[-1] - labels[0] == labels.size - 1:
         return f"{labels[0]} to {labels[-1]}"
     return ", ".join(str(label) for label in labels[:6]) + (", ..." if labels.size > 6 else "")

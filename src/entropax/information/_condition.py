@@ -39,11 +39,13 @@ def explained(
     try:
         yield
     except Exception:
-        one, given = jax.tree.map(lambda leaf: leaf[0], (x, y))
-        # What is wrong with the condition itself is said as it is.
-        if reference is not None or _failure(denoiser, one, given) is not None:
+        if reference is not None:
             raise
-        cause = _failure(denoiser, one, None)
+        one, given = jax.tree.map(lambda leaf: leaf[0], (x, y))
+        # What is wrong with the condition itself is said as it is, and first.
+        wrong, cause = _failure(denoiser, one, given), _failure(denoiser, one, None)
+        if wrong is not None and cause is not None:
+            raise wrong from None
         if cause is None:
             raise
         raise ValueError(

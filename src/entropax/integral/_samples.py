@@ -12,9 +12,9 @@ from ..denoiser import check_conditions
 def as_samples(
     x: Shaped[ArrayLike, "..."], y: PyTree | None = None
 ) -> tuple[Inexact[Array, " batch *shape"], PyTree | None]:
-    """Samples and their conditions as JAX arrays: lists, integers, truth values and floats of half precision become
-    floats of JAX's default precision, in `y` lists become arrays and truth values integers. Values that are traced are
-    not checked.
+    """Samples and their conditions as JAX arrays. In `x`, lists, integers, truth values and floats of half precision
+    become floats of JAX's default precision; in `y`, lists become arrays, and truth values and unsigned integers signed
+    ones. Values that are traced are not checked.
 
     **Arguments:**
 
@@ -39,7 +39,7 @@ def as_samples(
 
 def _as_condition(values, name) -> Array:
     array = _as_array(values, name)
-    if array.dtype == jnp.bool_:
+    if array.dtype == jnp.bool_ or jnp.issubdtype(array.dtype, jnp.unsignedinteger):
         return array.astype(jnp.int32)
     _check_finite(array, name)
     return array

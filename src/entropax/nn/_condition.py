@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from equinox import AbstractVar
-from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
 from .._conditions import check_label, check_vector
 from .._untrained import Untrained
@@ -119,13 +119,13 @@ class LabelCondition(AbstractCondition):
         self.null = jnp.zeros(width)
         self.width = width
 
-    def __call__(self, y: Int[Array, ""] | None) -> Embedding:
+    def __call__(self, y: PyTree | None) -> Embedding:
         if y is None:
             return Embedding(self.null, 0)
-        y = check_label(y, jnp.int32)
-        token = self.tokens.at[y].get(mode="fill", fill_value=jnp.nan)
+        label = check_label(y, jnp.int32)
+        token = self.tokens.at[label].get(mode="fill", fill_value=jnp.nan)
         # A negative index would count from the end.
-        return Embedding(jnp.where(y >= 0, token, jnp.nan), 0)
+        return Embedding(jnp.where(label >= 0, token, jnp.nan), 0)
 
 
 class LatentCondition(AbstractCondition):
