@@ -69,7 +69,8 @@ class GaussianMixture(AbstractDenoiser):
             )
         if weights.min() < 0 or abs(weights.sum() - 1) > 1e-5:
             raise ValueError(
-                f"`weights` must be non-negative with sum 1; their sum is {weights.sum():g}, the least {weights.min():g}."
+                f"`weights` must be non-negative with sum 1; their sum is {weights.sum():g} and their least "
+                f"{weights.min():g}."
             )
         self.variances, self.axes = stack_axes(covs)
         with np.errstate(divide="ignore"):
