@@ -102,6 +102,7 @@ from .integral import (
     Gap as Gap,
     GaussLegendre as GaussLegendre,
     independent_noise as independent_noise,
+    InfiniteWarning as InfiniteWarning,
     integrate as integrate,
     Integrator as Integrator,
     Logistic as Logistic,
@@ -113,6 +114,7 @@ from .integral import (
     Stratified as Stratified,
     TruncationWarning as TruncationWarning,
     Uniform as Uniform,
+    UnitsWarning as UnitsWarning,
 )
 from .process import (
     AbstractProcess as AbstractProcess,

@@ -67,7 +67,7 @@ def test_a_network_learns_through_them():
 
 def test_bad_arguments():
     x = jnp.zeros((10, 2))
-    with pytest.raises(ValueError, match="`num` must be positive; got 0"):
+    with pytest.raises(ValueError, match="`num` must be a whole number, at least 1; got 0"):
         ex.FourierFeatures.fit(x, key=jr.key(0), num=0)
-    with pytest.raises(ValueError, match="`highest` must be above 1/2; got 0.1"):
+    with pytest.raises(ValueError, match="`highest` must be above 1/2 and finite; got 0.1"):
         ex.FourierFeatures.fit(x, key=jr.key(0), highest=0.1)

@@ -166,7 +166,7 @@ def test_samples_off_the_grid_are_refused():
         ValueError, match=r"`log_probabilities` must have 2 levels along its last axis; got shape \(1, 3\)"
     ):
         ex.GridPosterior(BIT, np.zeros((1, 3)))
-    with pytest.raises(ValueError, match="`levels` must be at least 2; got 1"):
+    with pytest.raises(ValueError, match="`levels` must be a whole number, at least 2; got 1"):
         ex.Grid(0.0, 1.0, 1)
     with pytest.raises(ValueError, match="`low` must be less than `high`"):
         ex.Grid(1.0, 1.0, 3)

@@ -245,5 +245,5 @@ def test_bad_arguments_are_refused():
         ex.Gaussian.fit(x).log_density(jnp.ones(2))
     with pytest.raises(ValueError, match=r"`x` must have the shape of `mean`, \(3,\); got \(2,\)"):
         ex.nll(ex.Equilibrium(), x[:, :2], key=jr.key(0), baseline=ex.Gaussian.fit(x))
-    with pytest.raises(ValueError, match="`spacing` must be positive; got 0.0"):
+    with pytest.raises(ValueError, match="`spacing` must be positive and finite; got 0.0"):
         ex.bits_per_dim(1.0, 2, spacing=0.0)

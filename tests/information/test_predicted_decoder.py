@@ -62,7 +62,7 @@ def test_the_logarithm_of_a_mass_is_good_everywhere():
 
 
 def test_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match="`std` must be positive; got 0.0"):
+    with pytest.raises(ValueError, match="`std` must be positive and finite; got 0.0"):
         ex.PredictedDecoder(ex.Equilibrium(), GRID, 0.0)
     with pytest.raises(ValueError, match="`x` must lie on the grid"):
         ex.PredictedDecoder(ex.Equilibrium(), GRID, 0.1).check(jnp.asarray([[0.03]]))

@@ -1,6 +1,7 @@
 """Error bars are true, and stay so under addition and subtraction."""
 
 import math
+import operator
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import entropax as ex
+from entropax.integral import mean_of
 
 
 PROBLEM = ex.data.JointGaussian.random(jr.key(10), dim_x=25, dim_y=15, noise_std=1.0)
@@ -97,3 +99,76 @@ def test_units_and_printing():
         _ = estimate + estimate.bits
     with pytest.raises(ValueError, match="`level` must be between 0 and 1; got 95"):
         estimate.interval(95.0)
+
+
+@pytest.fixture(scope="module")
+def two():
+    """Two estimates on the same samples, whose errors are nearly one."""
+    x = jr.normal(jr.key(5), (1000,))
+    return mean_of(2.0 + x), mean_of(5.0 + 1.01 * x)
+
+
+def test_a_sum_of_estimates_keeps_what_their_errors_share(two):
+    first, second = two
+    total, mean = sum(two), sum(two) / len(two)
+    assert isinstance(total, ex.Estimate) and isinstance(mean, ex.Estimate)
+    np.testing.assert_allclose(total.value, first.value + second.value, rtol=1e-6)
+    np.testing.assert_allclose(total.stderr, first.stderr + second.stderr, rtol=1e-4)
+    np.testing.assert_allclose(mean.value, np.mean([float(one) for one in two]), rtol=1e-6)
+    np.testing.assert_allclose(mean.stderr, 0.5 * total.stderr, rtol=1e-6)
+    assert mean.pointwise is not None and first.pointwise is not None and second.pointwise is not None
+    np.testing.assert_allclose(mean.pointwise, 0.5 * (first.pointwise + second.pointwise), rtol=1e-6)
+
+
+NUMBERS = [2, 2.0, np.float32(2), np.float64(2), np.int64(2), np.asarray(2.0), jnp.asarray(2.0), jnp.asarray(2)]
+
+
+@pytest.mark.parametrize(
+    "number", NUMBERS, ids=lambda number: f"{type(number).__name__} {getattr(number, 'dtype', '')}"
+)
+def test_a_number_shifts_an_estimate_or_scales_it_from_either_side(number, two):
+    estimate = two[1]
+    value, stderr = float(estimate.value), float(estimate.stderr)
+    expected = {
+        "+": (estimate + number, value + 2, stderr),
+        "reflected +": (number + estimate, value + 2, stderr),
+        "-": (estimate - number, value - 2, stderr),
+        "reflected -": (number - estimate, 2 - value, stderr),
+        "*": (estimate * number, 2 * value, 2 * stderr),
+        "reflected *": (number * estimate, 2 * value, 2 * stderr),
+        "/": (estimate / number, value / 2, stderr / 2),
+        "/ negative": (estimate / -number, -value / 2, stderr / 2),
+    }
+    for name, (found, wanted, error) in expected.items():
+        assert isinstance(found, ex.Estimate) and found.pointwise is not None, name
+        np.testing.assert_allclose(found.value, wanted, rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(found.stderr, error, rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(np.mean(found.pointwise), wanted, rtol=1e-5, err_msg=name)
+        assert found.unit == "nats"
+
+
+def test_only_numbers_and_estimates_take_part_in_arithmetic(two):
+    estimate = two[0]
+    for wrong in (np.ones(3), jnp.ones(3), "2", 1j, None, [1.0]):
+        for operation in (operator.add, operator.sub, operator.mul, operator.truediv):
+            with pytest.raises(TypeError):
+                operation(estimate, wrong)
+            with pytest.raises(TypeError):
+                operation(wrong, estimate)
+    with pytest.raises(TypeError):
+        _ = estimate * estimate
+    with pytest.raises(ZeroDivisionError):
+        _ = estimate / 0
+
+
+def test_an_estimate_is_a_float_and_is_formatted_as_one():
+    estimate = ex.Estimate(jnp.asarray(20.0439), jnp.asarray(0.03), jnp.asarray(0.04))
+    assert math.isclose(float(estimate), 20.0439, rel_tol=1e-6)
+    assert f"{estimate:.2f}" == "20.04 ± 0.05 nats"
+    assert f"{estimate.bits:.1f}" == "28.9 ± 0.1 bits"
+    assert f"{estimate}" == str(estimate)
+    assert jax.jit(lambda one: one / 2 if f"{one:.2f} {one}" else one)(estimate).value == estimate.value / 2
+    many = ex.Estimate(jnp.ones(3), jnp.ones(3), jnp.zeros(3))
+    assert f"{many:.1f}" == "3.0 ± 3.0 nats in sum over (3,)"
+    with pytest.raises(ValueError, match=r"shape \(3,\) is not one number"):
+        float(many)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import entropax as ex
+from entropax.integral._nodes import check_covers
 
 
 LOW, HIGH = jnp.asarray(-4.0), jnp.asarray(6.0)
@@ -52,3 +53,46 @@ def test_densities_are_normalised_and_invert(density):
     slope = np.asarray(jnp.diff(u) / jnp.diff(log_snr))
     assert np.median(np.abs(pdf / slope - 1)) < 1e-3
     assert float(log_snr[0]) > -4.1 and float(log_snr[-1]) < 6.1
+
+
+NARROW = {
+    "beyond": ex.Logistic(40.0, 0.5),
+    "below": ex.Logistic(-30.0, 1.0),
+    "too narrow": ex.Logistic(1.0, 0.1),
+    "half of it": ex.Piecewise(jnp.array([0.0, 6.0]), jnp.array([1.0])),
+    "all but an end": ex.Piecewise(jnp.array([-4.0, 5.5]), jnp.array([1.0])),
+    "next to nothing in the middle": ex.Piecewise(jnp.array([-4.0, 0.0, 1.0, 6.0]), jnp.array([1.0, 1e-7, 1.0])),
+}
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_a_density_that_leaves_out_a_part_of_the_range_is_refused(name):
+    with pytest.raises(ValueError, match="`density`, .*, must cover the range of integration, λ = -4 to 6; "):
+        check_covers(NARROW[name], LOW, HIGH)
+
+
+class Unnormalised(ex.integral.AbstractDensity):
+    """Uniform nodes with half of their weight."""
+
+    def quantile(self, u, low, high):
+        return low + (high - low) * u
+
+    def pdf(self, log_snr, low, high):
+        return 2 * jnp.ones_like(log_snr) / (high - low)
+
+
+def test_a_density_of_ones_own_is_held_to_its_quantiles():
+    with pytest.raises(ValueError, match="`density`, Unnormalised, must be normalised: its `pdf` integrates to 2 "):
+        check_covers(Unnormalised(), LOW, HIGH)
+    for density in (ex.Uniform(), ex.Logistic(1.0, 2.0), PIECEWISE, ex.Logistic(-3.0, 1.0)):
+        check_covers(density, LOW, HIGH)
+
+
+def test_a_fitted_density_reaches_both_ends_of_the_range_that_it_was_fitted_on():
+    x = jr.normal(jr.key(0), (50, 2))
+    integrator = ex.Integrator(nodes=ex.Stratified(4), log_snr_range=(-4.0, 6.0))
+    for seed in range(5):
+        profile = ex.entropy_rate(ex.Equilibrium(2.0), x, key=jr.key(seed), integrator=integrator)
+        check_covers(ex.fit_density(profile), LOW, HIGH)
+        with pytest.raises(ValueError, match="`floor` must be above 0.*; got 0"):
+            ex.fit_density(profile, 0.0)

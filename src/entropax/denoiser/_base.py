@@ -1,11 +1,17 @@
 import abc
+import dataclasses
 import math
+import types
 from collections.abc import Callable
+from typing import Annotated, get_args, get_origin, Union
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
+
+from .._arguments import check_instance
 
 
 def signal(log_snr: Float[Array, ""]) -> Float[Array, ""]:
@@ -36,12 +42,81 @@ def check_state(z: Float[Array, "*shape"], shape: tuple[int, ...]) -> None:
         )
 
 
+# What to write where something else stands for a model.
+_MODEL = (
+    "A model is an instance of a class of your own: `class Model(ex.AbstractDenoiser):` with a method `__call__(self, "
+    "z, log_snr, y=None)` that returns the predicted noise of one sample, and with `log_snr_range = (-9.0, 9.0)`, "
+    "where it can be trusted."
+)
+
+
+def check_denoiser(value: object, name: str, kind: type | tuple[type, ...] | None = None) -> None:
+    """Refuses what is no denoiser, or not one of these classes, and says how to make one of a function.
+
+    **Raises:** `ValueError` that names the argument and what was found.
+    """
+    check_instance(name, value, kind or AbstractDenoiser, _MODEL)
+
+
+def check_parts(module: eqx.Module) -> None:
+    """Refuses fields that must be denoisers, by their annotation, and are something else."""
+    for field in dataclasses.fields(module):
+        kinds = _classes(field.type)
+        if any(issubclass(kind, AbstractDenoiser) for kind in kinds):
+            check_denoiser(getattr(module, field.name), field.name, kinds)
+
+
+def _classes(annotation) -> tuple[type, ...]:
+    """The classes that an annotation allows."""
+    if get_origin(annotation) is Annotated:
+        return _classes(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return sum(map(_classes, get_args(annotation)), ())
+    return (annotation,) if isinstance(annotation, type) and get_origin(annotation) is None else ()
+
+
+def check_range(log_snr_range: tuple[float, float], name: str = "`log_snr_range`") -> tuple[float, float]:
+    """A range of log-SNR as two numbers.
+
+    **Arguments:**
+
+    - `log_snr_range`: the range; its ends may be infinite.
+    - `name`: what the error calls it.
+
+    **Raises:** `ValueError` unless it is two numbers that increase.
+    """
+    try:
+        low, high = log_snr_range
+        ordered = isinstance(low, Tracer) or isinstance(high, Tracer) or bool(low < high)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} must be two numbers, the least log-SNR and the greatest; got {log_snr_range!r}."
+        ) from None
+    if not ordered:
+        raise ValueError(f"{name} must increase, from the least log-SNR to the greatest; got ({low}, {high}).")
+    return low, high
+
+
+def check_finite(x: Float[Array, " batch *shape"]) -> None:
+    """Refuses samples that there are none of, or that are not finite where they are known."""
+    if jnp.ndim(x) < 1 or 0 in jnp.shape(x):
+        raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {jnp.shape(x)}.")
+    if not isinstance(x, Tracer) and not bool(jnp.all(jnp.isfinite(x))):
+        raise ValueError("`x` must be finite; it holds NaN or infinite entries.")
+
+
 class AbstractDenoiser(eqx.Module):
     r"""What predicts the noise $\varepsilon$ from the diffused state $z$: the one kind of model that Entropax knows.
 
     A denoiser is independent of the process it was trained under, because $z$ is in variance-preserving units and time
     is the log-SNR. To add one, subclass this and state `log_snr_range` and `__call__`.
+
+    **Raises:** `ValueError` where `log_snr_range` does not increase, or where a field that must be a denoiser is not.
     """
+
+    def __check_init__(self):
+        check_parts(self)
+        check_range(self.log_snr_range, f"`log_snr_range` of {type(self).__name__}")
 
     @property
     @abc.abstractmethod
@@ -133,6 +208,10 @@ class Given(AbstractDenoiser):
 
     denoiser: AbstractDenoiser
     select: Callable[[PyTree], PyTree]
+
+    def __check_init__(self):
+        if not callable(self.select):
+            raise ValueError(f"`select` must be a function of the condition; got {self.select!r}.")
 
     @property
     def log_snr_range(self) -> tuple[float, float]:

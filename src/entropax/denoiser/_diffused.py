@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from ._base import AbstractDenoiser, signal
+from ._base import AbstractDenoiser, check_parts, signal
 
 
 class Diffused(AbstractDenoiser):
@@ -30,6 +30,7 @@ class Diffused(AbstractDenoiser):
     log_snr: float = eqx.field(static=True)
 
     def __check_init__(self):
+        check_parts(self)
         low, high = self.denoiser.log_snr_range
         if not low < self.log_snr <= high:
             raise ValueError(

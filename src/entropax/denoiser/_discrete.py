@@ -1,3 +1,5 @@
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -5,6 +7,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
+from .._arguments import check_instance, check_not_negative, check_whole
 from ._base import AbstractDenoiser, check_state, noise, signal
 
 
@@ -28,10 +31,9 @@ class Grid(eqx.Module):
     levels: int = eqx.field(static=True)
 
     def __check_init__(self):
-        if not self.low < self.high:
-            raise ValueError(f"`low` must be less than `high`; got {self.low} and {self.high}.")
-        if self.levels < 2:
-            raise ValueError(f"`levels` must be at least 2; got {self.levels}.")
+        if not -math.inf < self.low < self.high < math.inf:
+            raise ValueError(f"`low` must be less than `high`, both finite; got {self.low} and {self.high}.")
+        check_whole("levels", self.levels, least=2)
 
     @property
     def spacing(self) -> float:
@@ -92,6 +94,9 @@ class HardRounding(AbstractDenoiser):
     denoiser: AbstractDenoiser
     grid: Grid
 
+    def __check_init__(self):
+        check_instance("grid", self.grid, Grid)
+
     @property
     def log_snr_range(self) -> tuple[float, float]:
         return self.denoiser.log_snr_range
@@ -122,6 +127,9 @@ class SoftRounding(AbstractDenoiser):
     denoiser: AbstractDenoiser
     grid: Grid
 
+    def __check_init__(self):
+        check_instance("grid", self.grid, Grid)
+
     @property
     def log_snr_range(self) -> tuple[float, float]:
         return self.denoiser.log_snr_range
@@ -131,7 +139,7 @@ class SoftRounding(AbstractDenoiser):
     ) -> Float[Array, "*shape"]:
         x = _denoised(self.denoiser, z, log_snr, y)
         # 1 + γ = 1/sigmoid(-λ).
-        distances = (x[..., None] - jnp.asarray(self.grid.values, x.dtype)) / noise(log_snr)
+        distances = (x[..., None] - _levels(self.grid, x)) / noise(log_snr)
         return jnp.sum(jax.nn.softmax(-0.5 * distances**2) * _residuals(self.grid, z, log_snr), -1)
 
 
@@ -156,12 +164,21 @@ class GridPosterior(AbstractDenoiser):
     log_probabilities: Float[Array, "*shape levels"]
 
     def __init__(self, grid: Grid, log_probabilities: Float[ArrayLike, "*shape levels"]):
+        check_instance("grid", grid, Grid)
         log_probabilities = jnp.asarray(log_probabilities)
         if log_probabilities.shape[-1:] != (grid.levels,):
             raise ValueError(
                 f"`log_probabilities` must have {grid.levels} levels along its last axis; got shape "
                 f"{log_probabilities.shape}."
             )
+        if not isinstance(log_probabilities, Tracer):
+            largest = np.asarray(log_probabilities).max(-1)
+            if not np.isfinite(largest).all():
+                found = largest[~np.isfinite(largest)].flat[0]
+                raise ValueError(
+                    "`log_probabilities` must be finite for one level or more of each coordinate, and `-inf` or finite "
+                    f"for the others; the largest of one coordinate is {found}."
+                )
         self.grid = grid
         self.log_probabilities = jax.nn.log_softmax(log_probabilities)
 
@@ -177,6 +194,8 @@ class GridPosterior(AbstractDenoiser):
 
         **Raises:** `ValueError` where `x` does not lie on the grid.
         """
+        check_instance("grid", grid, Grid)
+        check_not_negative(pseudocount=pseudocount)
         grid.check(x)
         index = np.asarray(grid.index(jnp.asarray(x)))
         flat = index.reshape(len(index), -1)
@@ -200,7 +219,12 @@ class GridPosterior(AbstractDenoiser):
 
 def _residuals(grid, z, log_snr):
     """The noise that a state would hold if its data were at each of the levels, along a new last axis."""
-    return (z[..., None] - signal(log_snr) * jnp.asarray(grid.values, z.dtype)) / noise(log_snr)
+    return (z[..., None] - signal(log_snr) * _levels(grid, z)) / noise(log_snr)
+
+
+def _levels(grid, z):
+    """The levels along an axis after those of a state."""
+    return jnp.asarray(grid.values, z.dtype).reshape((1,) * z.ndim + (-1,))
 
 
 def _denoised(denoiser, z, log_snr, y):

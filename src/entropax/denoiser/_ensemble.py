@@ -8,7 +8,9 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ._base import AbstractDenoiser, diffuse
+from .._arguments import check_key, check_whole
+from ._base import AbstractDenoiser, check_denoiser, check_finite, diffuse
+from ._labels import check_conditions, check_labels
 from ._predictions import predictions
 
 
@@ -48,12 +50,14 @@ class Ensemble(AbstractDenoiser):
     choice: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(self, denoisers: Sequence[AbstractDenoiser], edges: Sequence[float], choice: Sequence[int]):
-        self.denoisers = tuple(denoisers)
+        self.denoisers = _checked(denoisers)
         self.edges = tuple(float(edge) for edge in edges)
+        for k in choice:
+            check_whole("choice", k, least=0)
         self.choice = tuple(int(k) for k in choice)
         if len(self.choice) < 1 or len(self.edges) != len(self.choice) + 1:
             raise ValueError(f"`edges` must be one more than `choice`; got {len(self.edges)} and {len(self.choice)}.")
-        if np.min(np.diff(self.edges)) <= 0:
+        if not np.min(np.diff(self.edges)) > 0:
             raise ValueError(f"`edges` must increase; got {self.edges}.")
         for k, low, high in zip(self.choice, self.edges[:-1], self.edges[1:]):
             if not 0 <= k < len(self.denoisers):
@@ -89,8 +93,13 @@ class Ensemble(AbstractDenoiser):
 
         **Raises:** `ValueError` on no samples, or a range where not all members can be trusted.
         """
-        if x.shape[:1] in ((), (0,)):
-            raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {x.shape}.")
+        denoisers = _checked(denoisers)
+        check_key(key)
+        check_whole("bins", bins, least=1)
+        check_finite(x)
+        check_conditions(x, y)
+        for member in denoisers:
+            check_labels(member, y, "y")
         lows, highs = zip(*(denoiser.log_snr_range for denoiser in denoisers))
         trusted = max(lows), min(highs)
         low, high = np.clip(trusted, *_UNBOUNDED) if log_snr_range is None else log_snr_range
@@ -100,7 +109,7 @@ class Ensemble(AbstractDenoiser):
                 f"members can be trusted; got ({low:.3f}, {high:.3f})."
             )
         edges = np.linspace(low, high, bins + 1)
-        losses = np.asarray(_losses(tuple(denoisers), x, y, key, jnp.asarray(edges, x.dtype)), np.float64)
+        losses = np.asarray(_losses(denoisers, x, y, key, jnp.asarray(edges, x.dtype)), np.float64)
         # Where all of them fail, the first is as good as any.
         choice = np.argmin(np.where(np.isnan(losses), np.inf, losses), axis=1)
         return cls(denoisers, edges.tolist(), choice.tolist())
@@ -123,6 +132,15 @@ def _(denoiser, z, log_snr, conditions):
     which = jnp.asarray([asked.index(k) for k in denoiser.choice])[place]
     members = [predictions(denoiser.denoisers[k], z, log_snr, conditions) for k in asked]
     return tuple(jax.lax.select_n(which, *of_members) for of_members in zip(*members))
+
+
+def _checked(denoisers) -> tuple[AbstractDenoiser, ...]:
+    members = tuple(denoisers) if isinstance(denoisers, Sequence) else (denoisers,)
+    if not members:
+        raise ValueError("`denoisers` must hold one denoiser or more; got none.")
+    for k, member in enumerate(members):
+        check_denoiser(member, f"denoisers[{k}]")
+    return members
 
 
 @eqx.filter_jit

@@ -1,7 +1,10 @@
+import math
+
 import equinox as eqx
 from jaxtyping import Array, Float, PyTree
 
-from ._base import AbstractDenoiser
+from .._arguments import check_whole
+from ._base import AbstractDenoiser, check_state
 
 
 class Flattened(AbstractDenoiser):
@@ -17,6 +20,12 @@ class Flattened(AbstractDenoiser):
     denoiser: AbstractDenoiser
     shape: tuple[int, ...] = eqx.field(static=True)
 
+    def __check_init__(self):
+        if not isinstance(self.shape, tuple):
+            raise ValueError(f"`shape` must be a tuple of whole numbers; got {self.shape!r}.")
+        for size in self.shape:
+            check_whole("shape", size, least=1)
+
     @property
     def log_snr_range(self) -> tuple[float, float]:
         return self.denoiser.log_snr_range
@@ -24,4 +33,5 @@ class Flattened(AbstractDenoiser):
     def __call__(
         self, z: Float[Array, " dim"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, " dim"]:
+        check_state(z, (math.prod(self.shape),))
         return self.denoiser(z.reshape(self.shape), log_snr, y).ravel()

@@ -7,6 +7,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
+from .._arguments import check_positive
+from .._conditions import check_vector
 from ._base import AbstractDenoiser, check_state, noise, signal
 
 
@@ -15,13 +17,43 @@ def _matvec(matrix, vector):
     return jnp.matmul(matrix, vector, precision="highest")
 
 
+def as_finite(value: ArrayLike, name: str) -> Float[np.ndarray, "..."]:
+    """An array in float64; what is traced passes as it is.
+
+    **Raises:** `ValueError` where it does not hold finite numbers alone.
+    """
+    if isinstance(value, Tracer):
+        return value  # pyright: ignore[reportReturnType]
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` must be an array of numbers; got a {type(value).__name__}.") from None
+    if not np.isfinite(array).all():
+        bad = np.argwhere(~np.isfinite(array))
+        raise ValueError(f"`{name}` must be finite; {name}{bad[0].tolist()} = {array[tuple(bad[0])]}.")
+    return array
+
+
+def as_table(x: ArrayLike, name: str) -> Float[np.ndarray, "batch dim"]:
+    """Samples as rows in float64.
+
+    **Raises:** `ValueError` where they are not finite, of another shape, or fewer than two.
+    """
+    table = as_finite(x, name)
+    if table.ndim != 2 or len(table) < 2 or not table.size:
+        raise ValueError(f"`{name}` must have shape (batch, dim) with at least two samples; got {table.shape}.")
+    return table
+
+
 def _principal_axes(cov, name: str) -> tuple[Array, Array]:
     """Eigenvalues and eigenvectors of a covariance, decided in float64."""
-    matrix = np.asarray(cov, np.float64)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+    matrix = as_finite(cov, name)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
         raise ValueError(f"`{name}` must be a square matrix; got shape {matrix.shape}.")
     if not np.allclose(matrix, matrix.T, rtol=1e-5, atol=1e-8 * max(np.abs(matrix).max(), 1e-30)):
-        raise ValueError(f"`{name}` must be symmetric.")
+        raise ValueError(
+            f"`{name}` must be symmetric; it differs from its transpose by up to {np.abs(matrix - matrix.T).max():.3g}."
+        )
     values, vectors = np.linalg.eigh(matrix)
     if values.min() < -1e-6 * max(values.max(), 1e-30):
         raise ValueError(f"`{name}` must be positive semi-definite; its least eigenvalue is {values.min():.3g}.")
@@ -59,9 +91,16 @@ class Equilibrium(AbstractDenoiser):
     **Arguments:**
 
     - `std`: $\kappa$.
+
+    **Raises:** `ValueError` unless `std` is one positive number.
     """
 
     std: float | Float[Array, ""] = 1.0
+
+    def __check_init__(self):
+        if jnp.shape(self.std) != ():
+            raise ValueError(f"`std` must be one number; got shape {jnp.shape(self.std)}.")
+        check_positive(std=self.std)
 
     @property
     def log_snr_range(self) -> tuple[float, float]:
@@ -102,14 +141,17 @@ class Gaussian(AbstractDenoiser):
 
     def __init__(self, mean: Float[ArrayLike, " dim"], cov: Float[ArrayLike, "dim dim"]):
         self.variances, self.axes = _principal_axes(cov, "cov")
-        self.mean = jnp.asarray(mean, self.variances.dtype)
+        self.mean = jnp.asarray(as_finite(mean, "mean"), self.variances.dtype)
         if self.mean.shape != self.variances.shape:
             raise ValueError(f"`mean` must have shape {self.variances.shape}, as `cov` says; got {self.mean.shape}.")
 
     @classmethod
     def fit(cls, x: Float[ArrayLike, "batch dim"]) -> "Gaussian":
-        """The Gaussian with the mean and the covariance of the samples `x`."""
-        x = np.asarray(x, np.float64)
+        """The Gaussian with the mean and the covariance of the samples `x`.
+
+        **Raises:** `ValueError` where `x` is no table of finite numbers with two rows or more.
+        """
+        x = as_table(x, "x")
         return cls(x.mean(0), np.cov(x, rowvar=False).reshape(x.shape[1], x.shape[1]))
 
     @property
@@ -168,18 +210,32 @@ class ConditionalGaussian(AbstractDenoiser):
         mean_x: Float[ArrayLike, " dim"] | None = None,
         mean_y: Float[ArrayLike, " dim_y"] | None = None,
     ):
-        dim, dim_y = np.shape(gain)
+        gain = as_finite(gain, "gain")
+        shapes = np.shape(cov_x), np.shape(cov_x_given_y)
+        if gain.ndim != 2 or not gain.size or any(shape != gain.shape[:1] * 2 for shape in shapes):
+            raise ValueError(
+                "`cov_x`, `gain`, `cov_x_given_y` must have shapes (dim, dim), (dim, dim_y), (dim, dim); got "
+                f"{shapes[0]}, {gain.shape}, {shapes[1]}."
+            )
+        dim, dim_y = gain.shape
+        mean_y = np.zeros(dim_y) if mean_y is None else as_finite(mean_y, "mean_y")
+        if mean_y.shape != (dim_y,):
+            raise ValueError(f"`mean_y` must have shape {(dim_y,)}, as `gain` says; got {mean_y.shape}.")
         mean_x = np.zeros(dim) if mean_x is None else mean_x
         self.marginal = Gaussian(mean_x, cov_x)
         self.residual = Gaussian(mean_x, cov_x_given_y)
         dtype = self.marginal.mean.dtype
-        self.gain = jnp.asarray(np.asarray(gain), dtype)
-        self.mean_y = jnp.asarray(np.zeros(dim_y) if mean_y is None else np.asarray(mean_y), dtype)
+        self.gain, self.mean_y = jnp.asarray(gain, dtype), jnp.asarray(mean_y, dtype)
 
     @classmethod
     def fit(cls, x: Float[ArrayLike, "batch dim"], y: Float[ArrayLike, "batch dim_y"]) -> "ConditionalGaussian":
-        """The jointly Gaussian law with the first two moments of the samples `x`, `y`."""
-        x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+        """The jointly Gaussian distribution with the first two moments of the samples `x`, `y`.
+
+        **Raises:** `ValueError` where they are no tables of finite numbers with equally many rows, two or more.
+        """
+        x, y = as_table(x, "x"), as_table(y, "y")
+        if len(x) != len(y):
+            raise ValueError(f"`y` must hold as many samples as `x`, {len(x)}; got {len(y)}.")
         cov = np.cov(np.concatenate([x, y], 1), rowvar=False)
         dim = x.shape[1]
         cov_x, cov_xy, cov_y = cov[:dim, :dim], cov[:dim, dim:], cov[dim:, dim:]
@@ -204,7 +260,7 @@ class ConditionalGaussian(AbstractDenoiser):
             return self.marginal(z, log_snr)
         # Before the shift, which has the right shape.
         check_state(z, self.residual.mean.shape)
-        shift = _matvec(self.gain, y - self.mean_y)
+        shift = _matvec(self.gain, check_vector(y, self.mean_y.shape, self.mean_y.dtype) - self.mean_y)
         return self.residual(z - signal(log_snr) * shift, log_snr)
 
 

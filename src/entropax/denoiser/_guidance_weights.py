@@ -1,7 +1,9 @@
+import inspect
 import math
 from collections.abc import Callable
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -58,9 +60,12 @@ def as_scalar(value: ArrayLike, name: str) -> Float[Array, ""]:
 
     **Raises:** `ValueError` that names it where it is no scalar.
     """
-    if jnp.shape(value) != ():
+    if not isinstance(value, jax.Array | np.ndarray | np.generic | int | float):
+        raise ValueError(f"`{name}` must be a number; got {value!r}.")
+    shape = jnp.shape(value)
+    if shape != ():
         raise ValueError(
-            f"`{name}` must be a scalar; got shape {jnp.shape(value)}. For several values, make one object of each, "
+            f"`{name}` must be a scalar; got shape {shape}. For several values, make one object of each, "
             "or `jax.vmap` over them."
         )
     return jnp.asarray(value, float)
@@ -73,6 +78,8 @@ def as_weight(
 
     **Raises:** `ValueError` that names it where it is neither, or is known and not finite.
     """
+    if inspect.isclass(weight):
+        raise ValueError(f"`{name}` must be a number or a function of the log-SNR; got {weight!r}.")
     if callable(weight):
         return weight
     scalar, number = as_scalar(weight, name), known(weight)

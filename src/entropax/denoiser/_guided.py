@@ -5,8 +5,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from ._base import AbstractDenoiser
+from ._base import AbstractDenoiser, check_denoiser
 from ._guidance_weights import as_scalar, as_weight, known, weight_at
+from ._labels import check_labels, selected
 from ._predictions import predictions
 
 
@@ -73,6 +74,8 @@ class Guided(AbstractGuided):
         weight: ArrayLike | Callable[[Array], ArrayLike],
         reference: AbstractDenoiser | None = None,
     ):
+        check_denoiser(denoiser, "denoiser")
+        check_denoiser(reference, "reference", (AbstractDenoiser, type(None)))
         self.denoiser = denoiser
         self.weight = as_weight(weight, "weight")
         self.reference = reference
@@ -101,7 +104,8 @@ class Guided(AbstractGuided):
         else:
             raise ValueError(
                 "`y` must be given to guide by; got None, under which the model and its reference are one. Give `y`, "
-                "or make Guided with a `reference` that knows less."
+                "or make Guided with a `reference` that knows less. Where predictions with and without `y` are "
+                "compared, give the model that is guided instead."
             )
         weight = weight_at(self.weight, log_snr).astype(z.dtype)
         return conditional, conditional + weight * (conditional - reference)
@@ -142,6 +146,9 @@ class Composed(AbstractGuided):
         selects: Sequence[Callable[[PyTree], PyTree]],
         weights: Sequence[ArrayLike | Callable[[Array], ArrayLike]],
     ):
+        check_denoiser(denoiser, "denoiser")
+        if isinstance(selects, Sequence) and not all(map(callable, selects)):
+            raise ValueError(f"`selects` must be functions of the condition; got {selects}.")
         if len(selects) < 1 or len(selects) != len(weights):
             raise ValueError(
                 f"`selects` and `weights` must be of one length, at least 1; got {len(selects)} and {len(weights)}."
@@ -194,6 +201,7 @@ class Rescaled(AbstractDenoiser):
     amount: Float[Array, ""]
 
     def __init__(self, guided: AbstractGuided, amount: ArrayLike):
+        check_denoiser(guided, "guided", AbstractGuided)
         self.guided = guided
         self.amount = as_scalar(amount, "amount")
         number = known(amount)
@@ -245,3 +253,10 @@ def _checked(prediction, z, name):
             f"`{name}` must predict noise of the shape of the state, {z.shape}; it predicts {prediction.shape}."
         )
     return prediction
+
+
+@check_labels.register(Composed)
+def _(model, y, name):
+    if y is not None:
+        for select in model.selects:
+            check_labels(model.denoiser, selected(select, y), name)

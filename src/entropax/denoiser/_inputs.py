@@ -1,12 +1,15 @@
 """What a network sees of the diffused state: numbers of order one, whatever the units of the data."""
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._base import check_state, signal
+from .._arguments import check_key, check_whole
+from ._base import check_finite, check_state, signal
 from ._gaussian import Gaussian
 
 
@@ -26,6 +29,7 @@ class Standardising(eqx.Module):
     @classmethod
     def fit(cls, x: Float[Array, " batch *shape"]) -> "Standardising":
         """With the moments of the samples `x`."""
+        check_finite(x)
         return cls(jnp.mean(x, 0), jnp.var(x, 0))
 
     def __call__(self, z: Float[Array, "*shape"], log_snr: Float[Array, ""]) -> Float[Array, "*shape"]:
@@ -107,10 +111,10 @@ class FourierFeatures(eqx.Module):
 
         **Raises:** `ValueError` unless `num` is positive and `highest` above 1/2.
         """
-        if num < 1:
-            raise ValueError(f"`num` must be positive; got {num}.")
-        if not highest > 0.5:
-            raise ValueError(f"`highest` must be above 1/2; got {highest}.")
+        check_key(key)
+        check_whole("num", num, least=1)
+        if not 0.5 < highest < math.inf:
+            raise ValueError(f"`highest` must be above 1/2 and finite; got {highest}.")
         directions = jr.normal(key, (num, x.shape[1]), x.dtype)
         directions = directions / jnp.linalg.norm(directions, axis=1, keepdims=True)
         return cls(Whitening.fit(x), jnp.geomspace(0.5, highest, num, dtype=x.dtype)[:, None] * directions)

@@ -3,10 +3,28 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
+from .._conditions import check_label
 from ._base import AbstractDenoiser, check_state, noise, signal
-from ._gaussian import optimal_by_component, stack_axes
+from ._gaussian import as_finite, optimal_by_component, stack_axes
+from ._labels import check_known, check_labels
+
+
+def as_labels(labels: Int[ArrayLike, " parts"], count: int, part: str) -> Int[Array, " parts"]:
+    """The labels of so many parts of a distribution.
+
+    **Raises:** `ValueError` where they are not one integer for each.
+    """
+    if isinstance(labels, Tracer):
+        return labels
+    array = np.asarray(labels)
+    if array.shape != (count,) or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"`labels` must be an integer for each {part}, shape {(count,)}; got {array.dtype} of shape {array.shape}."
+        )
+    return jnp.asarray(array)
 
 
 class GaussianMixture(AbstractDenoiser):
@@ -25,7 +43,8 @@ class GaussianMixture(AbstractDenoiser):
     - `covs`: $C$, shape `(components, dim, dim)`, full.
     - `labels`: the class of each component, shape `(components,)`; `0, 1, ...` where it is not given.
 
-    **Raises:** `ValueError` where shapes do not fit or `weights` is no distribution.
+    **Raises:** `ValueError` where shapes do not fit, a number is not finite, `weights` is no distribution, a covariance
+    is none, or `labels` are not one integer for each component.
     """
 
     log_weights: Float[Array, " components"]
@@ -41,19 +60,23 @@ class GaussianMixture(AbstractDenoiser):
         covs: Float[ArrayLike, "components dim dim"],
         labels: Int[ArrayLike, " components"] | None = None,
     ):
-        weights, means = np.asarray(weights, np.float64), np.asarray(means, np.float64)
-        if means.ndim != 2 or weights.shape != means.shape[:1] or np.shape(covs) != means.shape + means.shape[1:]:
+        weights, means, covs = as_finite(weights, "weights"), as_finite(means, "means"), as_finite(covs, "covs")
+        fit = weights.shape == means.shape[:1] and covs.shape == means.shape + means.shape[1:]
+        if means.ndim != 2 or not means.size or not fit:
             raise ValueError(
                 "`weights`, `means`, `covs` must have shapes (components,), (components, dim), (components, dim, dim); "
-                f"got {weights.shape}, {means.shape}, {np.shape(covs)}."
+                f"got {weights.shape}, {means.shape}, {covs.shape}."
             )
         if weights.min() < 0 or abs(weights.sum() - 1) > 1e-5:
-            raise ValueError(f"`weights` must be non-negative with sum 1; their sum is {weights.sum()}.")
+            raise ValueError(
+                f"`weights` must be non-negative with sum 1; their sum is {weights.sum():g} and their least "
+                f"{weights.min():g}."
+            )
         self.variances, self.axes = stack_axes(covs)
         with np.errstate(divide="ignore"):
             self.log_weights = jnp.asarray(np.log(weights), self.variances.dtype)
         self.means = jnp.asarray(means, self.variances.dtype)
-        self.labels = jnp.arange(len(weights)) if labels is None else jnp.asarray(np.asarray(labels))
+        self.labels = jnp.arange(len(weights)) if labels is None else as_labels(labels, len(weights), "component")
 
     @property
     def log_snr_range(self) -> tuple[float, float]:
@@ -65,11 +88,11 @@ class GaussianMixture(AbstractDenoiser):
         predictions = optimal_by_component(z, log_snr, self.means, self.variances, self.axes)
         variances = jax.nn.sigmoid(log_snr) * self.variances + jax.nn.sigmoid(-log_snr)
         # The exponent of component k is -½ (z - √a m)ᵀ(aC + ā)⁻¹(z - √a m) = -½ (z - √a m)·ε̂_k / √ā.
-        residuals = z - signal(log_snr) * self.means
+        residuals = z[None] - signal(log_snr) * self.means
         exponents = -0.5 * jnp.sum(residuals * predictions, -1) / noise(log_snr)
         logits = self.log_weights + exponents - 0.5 * jnp.sum(jnp.log(variances), -1)
         if y is not None:
-            logits = jnp.where(self.labels == y, logits, -jnp.inf)
+            logits = jnp.where(self.labels == check_label(y, self.labels.dtype), logits, -jnp.inf)
         return jax.nn.softmax(logits) @ predictions
 
 
@@ -86,10 +109,20 @@ class Empirical(AbstractDenoiser):
 
     - `points`: $x_i$, shape `(points, *shape)`.
     - `labels`: the class of each point, shape `(points,)`, where conditions are labels.
+
+    **Raises:** `ValueError` where there are no points, one is not finite, or `labels` are not one integer for each.
     """
 
     points: Float[Array, " points *shape"]
     labels: Int[Array, " points"] | None = None
+
+    def __init__(self, points: Float[ArrayLike, " points *shape"], labels: Int[ArrayLike, " points"] | None = None):
+        as_finite(points, "points")
+        array = jnp.asarray(points)
+        self.points = array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
+        if self.points.ndim < 1 or 0 in self.points.shape:
+            raise ValueError(f"`points` must have shape (points, *shape), one point or more; got {self.points.shape}.")
+        self.labels = None if labels is None else as_labels(labels, len(self.points), "point")
 
     @property
     def log_snr_range(self) -> tuple[float, float]:
@@ -99,10 +132,21 @@ class Empirical(AbstractDenoiser):
         self, z: Float[Array, "*shape"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, "*shape"]:
         check_state(z, self.points.shape[1:])
-        residuals = (z - signal(log_snr) * self.points) / noise(log_snr)
+        residuals = (z[None] - signal(log_snr) * self.points) / noise(log_snr)
         logits = -0.5 * jnp.sum(residuals**2, axis=tuple(range(1, residuals.ndim)))
         if y is not None:
             if self.labels is None:
                 raise ValueError("`y` was given, but this Empirical denoiser was made without `labels`.")
-            logits = jnp.where(self.labels == y, logits, -jnp.inf)
+            logits = jnp.where(self.labels == check_label(y, self.labels.dtype), logits, -jnp.inf)
         return jnp.tensordot(jax.nn.softmax(logits), residuals, 1)
+
+
+@check_labels.register(GaussianMixture)
+def _(model, y, name):
+    check_known(y, model.labels, name)
+
+
+@check_labels.register(Empirical)
+def _(model, y, name):
+    if model.labels is not None:
+        check_known(y, model.labels, name)

@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 from collections.abc import Callable
 
 import equinox as eqx
@@ -8,7 +9,7 @@ from jaxtyping import Array, Float, PyTree
 
 from .._untrained import Untrained
 from ..nn import AbstractConditionalNetwork
-from ._base import AbstractDenoiser, check_state, noise, signal, Zero
+from ._base import AbstractDenoiser, check_range, check_state, noise, signal, Zero
 from ._gaussian import ConditionalGaussian, Equilibrium, Gaussian
 from ._mixed import dropping, in_two, mixed_predictions, parts
 from ._predictions import predictions
@@ -49,6 +50,12 @@ class Neural(AbstractDenoiser):
     normalise: Untrained[Callable[[Array, Array], Array]]
     trained_range: tuple[float, float] = eqx.field(static=True)
     moments: Untrained[Moments | None] = None
+
+    def __check_init__(self):
+        check_range(self.trained_range, "`trained_range`")
+        for name, function in (("net", self.net), ("scale", self.scale), ("normalise", self.normalise)):
+            if not callable(function) or inspect.isclass(function):
+                raise ValueError(f"`{name}` must be a module or a function; got {function!r}.")
 
     @property
     def log_snr_range(self) -> tuple[float, float]:

@@ -4,7 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from ._base import AbstractDenoiser
+from .._arguments import check_whole
+from ._base import AbstractDenoiser, check_state
+from ._gaussian import as_table
+from ._labels import check_labels
 from ._mixture import GaussianMixture
 
 
@@ -34,8 +37,18 @@ class Product(AbstractDenoiser):
         """
         from sklearn.mixture import GaussianMixture as Mixture
 
+        table = as_table(x, "x")
+        check_whole("components", components, least=1)
+        if len(table) < components:
+            raise ValueError(f"`components` must be no more than there are samples, {len(table)}; got {components}.")
+        constant = np.flatnonzero(np.ptp(table, axis=0) == 0)
+        if constant.size:
+            raise ValueError(
+                f"`x` must vary in each column to have a density; column {constant[0]} is constant, "
+                f"{table[0, constant[0]]:g}."
+            )
         stack = []
-        for column in np.asarray(x, np.float64).T:
+        for column in table.T:
             fitted = Mixture(components, reg_covar=1e-6 * column.var(), random_state=0).fit(column[:, None])
             weights = np.asarray(fitted.weights_)
             means, covs = np.asarray(fitted.means_), np.asarray(fitted.covariances_)
@@ -51,6 +64,9 @@ class Product(AbstractDenoiser):
     ) -> Float[Array, " dim"]:
         # A mixture would take y for one of its own components.
         del y
+        sizes = {leaf.shape[0] for leaf in jax.tree.leaves(self.marginals) if eqx.is_array(leaf) and leaf.ndim}
+        if len(sizes) == 1:
+            check_state(z, (*sizes,))
         return eqx.filter_vmap(_along_coordinate, in_axes=(eqx.if_array(0), 0, None, None))(
             self.marginals, z, log_snr, None
         )
@@ -76,9 +92,17 @@ class LearnedProduct(AbstractDenoiser):
         self, z: Float[Array, " dim"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, " dim"]:
         del y
+        check_labels(self.denoiser, np.arange(z.shape[0]), "column")
         columns = jnp.arange(z.shape[0])
         return jax.vmap(_along_coordinate, (None, 0, None, 0))(self.denoiser, z, log_snr, columns)
 
 
 def _along_coordinate(denoiser, coordinate, log_snr, y):
     return denoiser(coordinate[None], log_snr, y)[0]
+
+
+# Neither has a condition.
+@check_labels.register(Product)
+@check_labels.register(LearnedProduct)
+def _(model, y, name):
+    del model, y, name

@@ -4,6 +4,7 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Array
 
+from .._arguments import check_positive, check_whole
 from ..integral import Estimate
 
 
@@ -27,11 +28,10 @@ def bits_per_dim(nats: _Nats, dim: int, *, spacing: float = 1.0, scale: float = 
 
     **Returns:** bits per dimension, of the kind that came in; an estimate keeps its errors, its unit is `"bits"`.
 
-    **Raises:** `ValueError` unless `dim`, `spacing` and `scale` are positive.
+    **Raises:** `ValueError` unless `dim` is a whole number, and `spacing` and `scale` are positive.
     """
-    for name, value in (("dim", dim), ("spacing", spacing), ("scale", scale)):
-        if not value > 0:
-            raise ValueError(f"`{name}` must be positive; got {value}.")
+    check_whole("dim", dim, least=1)
+    check_positive(spacing=spacing, scale=scale)
     offset = -math.log2(spacing) - math.log2(scale)
     if isinstance(nats, Estimate):
         return (nats.bits * (1 / dim)).shifted(offset)

@@ -6,6 +6,8 @@ from jaxtyping import ArrayLike, Float
 from scipy.interpolate import PchipInterpolator
 from scipy.special import expit
 
+from .._arguments import check_whole
+
 
 class CurveLikelihood(NamedTuple):
     r"""A likelihood from a tabulated curve, in nats for a whole sample.
@@ -64,12 +66,14 @@ def nll_from_mse_curve(
     **Returns:** a [`entropax.CurveLikelihood`][]; [`entropax.bits_per_dim`][] converts its numbers.
 
     **Raises:** `ValueError` on fewer than four nodes, nodes that occur twice, lengths that do not match, values that
-    are not finite, and a `gaussian_mse` without `sum_log_eigenvalues`.
+    are not finite, errors that are negative, a `dim` that is no whole number, and a `gaussian_mse` without
+    `sum_log_eigenvalues`.
 
     ??? cite "Source"
         Kong, Brekelmans and Ver Steeg, Information-theoretic diffusion (2023), whose code integrates the same curves by
         random nodes.
     """
+    check_whole("dim", dim, least=1)
     nodes = _read("log_snr", log_snr, None)
     order = np.argsort(nodes)
     if nodes.size < 4:
@@ -78,6 +82,8 @@ def nll_from_mse_curve(
     if twice.size:
         raise ValueError(f"`log_snr` must hold each node once; got {twice[0]} twice.")
     nodes, error = nodes[order], _read("mse", mse, nodes.shape)[order]
+    if error.min() < 0:
+        raise ValueError(f"`mse` must not be negative; got {error.min():g} at λ = {nodes[error.argmin()]:g}.")
 
     if sum_log_eigenvalues is None:
         if gaussian_mse is not None:
@@ -95,7 +101,10 @@ def nll_from_mse_curve(
 
 
 def _read(name: str, values, shape) -> np.ndarray:
-    array = np.asarray(values, np.float64)
+    try:
+        array = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` must be an array of numbers; got a {type(values).__name__}.") from None
     if array.ndim != 1 or shape not in (None, array.shape):
         raise ValueError(f"`{name}` must have shape {shape or '(nodes,)'}; got {array.shape}.")
     if not np.isfinite(array).all():

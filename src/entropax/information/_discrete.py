@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 from scipy.special import ndtr
 
-from ..denoiser import AbstractDenoiser, Grid
-from ..integral import Estimate, integrate, Integrator, Loss
+from .._arguments import check_instance
+from ..denoiser import AbstractDenoiser, check_denoiser, Grid
+from ..integral import as_samples, Estimate, integrate, Integrator, Loss
 
 
 # Where the noise is so large or so small that the tails are all but exact: the signal-to-noise ratio of the whole
@@ -62,6 +63,10 @@ def discrete_nll(
         Kong, Brekelmans and Ver Steeg, Information-theoretic diffusion (2023); Guo, Shamai and Verdú (2005). The
         published code has $e^{-(j-1/2)^2\delta^2\gamma_1}$ above, which is too small.
     """
+    check_denoiser(denoiser, "denoiser")
+    check_instance("grid", grid, Grid)
+    check_instance("integrator", integrator, Integrator)
+    x, y = as_samples(x, y)
     grid.check(x)
     if integrator.log_snr_range is not None:
         return integrate(Loss(denoiser), x, y, key=key, integrator=integrator)
@@ -84,12 +89,13 @@ def _useful_range(denoiser, grid, dim) -> tuple[float, float]:
 
 def _linear_tail(x: Array, low: float) -> Array:
     """½ Σ log(1 + e^low v), shared among the samples."""
-    centred = (x - jnp.mean(x, 0)).reshape(x.shape[0], -1) / math.sqrt(x.shape[0])
+    distance = x - jnp.mean(x, 0, keepdims=True)
+    centred = distance.reshape(x.shape[0], -1) / math.sqrt(x.shape[0])
     # The covariance and the Gram matrix have the same eigenvalues, but for zeros; the smaller one serves.
     if centred.shape[0] > centred.shape[1]:
         centred = centred.T
     variances = jnp.maximum(jnp.linalg.eigvalsh(jnp.matmul(centred, centred.T, precision="highest")), 0.0)
-    share = jnp.sum((x - jnp.mean(x, 0)) ** 2, axis=tuple(range(1, x.ndim)))
+    share = jnp.sum(distance**2, axis=tuple(range(1, x.ndim)))
     share = share / jnp.maximum(jnp.mean(share), jnp.finfo(x.dtype).tiny)
     return 0.5 * share * jnp.sum(jnp.log1p(math.exp(low) * variances))
 

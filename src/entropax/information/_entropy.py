@@ -1,13 +1,15 @@
-import jax.numpy as jnp
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, Equilibrium, Gaussian, Product
-from ..integral import Estimate, Gap, integrate, Integrator, LossGap, Profile
+from .._arguments import check_instance
+from ..denoiser import AbstractDenoiser, check_denoiser, Equilibrium, Gaussian, Product
+from ..integral import as_samples, Estimate, Gap, integrate, Integrator, LossGap, Profile
 from ..process import AbstractProcess
+from ._condition import check_given
 from ._guard import warn_below
 
 
 def _equilibrium(process: AbstractProcess | None) -> Equilibrium:
+    check_instance("process", process, (AbstractProcess, type(None)))
     return Equilibrium(1.0 if process is None else process.equilibrium_std)
 
 
@@ -62,9 +64,12 @@ def conditional_entropy(
 
     **Arguments:**, **Returns:** as there.
 
+    **Raises:** as there, and `ValueError` where `y` is `None`.
+
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eq. (10).
     """
+    check_given(y)
     return neural_entropy(denoiser, x, y, key=key, process=process, integrator=integrator)
 
 
@@ -139,6 +144,8 @@ def kl_divergence(
 
     **Returns:** an [`entropax.Estimate`][] in nats.
     """
+    check_denoiser(p, "p")
+    check_denoiser(q, "q")
     return integrate(Gap(p, q), x, y, key=key, integrator=integrator)
 
 
@@ -168,7 +175,10 @@ def total_correlation(
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eq. (8).
     """
+    check_denoiser(denoiser, "denoiser")
+    x, _ = as_samples(x)
     marginals = Product.fit(x) if marginals is None else marginals
+    check_denoiser(marginals, "marginals")
     return integrate(Gap(denoiser, marginals), x, key=key, integrator=integrator)
 
 
@@ -189,5 +199,8 @@ def negentropy(
 
     **Returns:** an [`entropax.Estimate`][] in nats.
     """
-    gaussian = Gaussian.fit(jnp.asarray(x)) if gaussian is None else gaussian
+    check_denoiser(denoiser, "denoiser")
+    x, _ = as_samples(x)
+    gaussian = Gaussian.fit(x) if gaussian is None else gaussian
+    check_denoiser(gaussian, "gaussian")
     return integrate(Gap(denoiser, gaussian), x, key=key, integrator=integrator)

@@ -6,8 +6,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, Equilibrium, Gaussian, in_own_units, IndependentGaussian, moments_of
-from ..integral import Estimate, integrate, Integrator, LossGap
+from ..denoiser import (
+    AbstractDenoiser,
+    check_denoiser,
+    Equilibrium,
+    Gaussian,
+    in_own_units,
+    IndependentGaussian,
+    moments_of,
+)
+from ..integral import as_samples, Estimate, integrate, Integrator, LossGap
 
 
 def nll(
@@ -54,14 +62,19 @@ def nll(
         Kong, Brekelmans and Ver Steeg, Information-theoretic diffusion (2023), in the form that is exact for each
         sample on a finite range; Guo, Shamai and Verdú, Mutual information and minimum mean-square error (2005).
     """
+    check_denoiser(denoiser, "denoiser")
+    samples, y = as_samples(x, y)
     moments = moments_of(denoiser)
     if baseline is None and moments is not None and integrator.log_snr_range is None:
         # In units of the training data, where float32 has all its digits, and noise levels are those that were trained.
-        own, u = in_own_units(denoiser), moments.standardise(x)
+        # Samples that came in float64 have digits that float32 would lose.
+        own, u = in_own_units(denoiser), moments.standardise(x if isinstance(x, np.ndarray) else samples)
         own_baseline = IndependentGaussian(jnp.zeros_like(moments.mean), moments.std / moments.scale)
         estimate = _nll(own, u, y, key, own_baseline, integrator).shifted(u[0].size * math.log(moments.scale))
         return in_other_units(estimate, 1 / moments.scale)
-    return _nll(denoiser, x, y, key, Equilibrium() if baseline is None else baseline, integrator)
+    baseline = Equilibrium() if baseline is None else baseline
+    check_denoiser(baseline, "baseline", (Gaussian, Equilibrium))
+    return _nll(denoiser, samples, y, key, baseline, integrator)
 
 
 def _nll(denoiser, x, y, key, baseline, integrator):

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, Equilibrium, in_own_units, IndependentGaussian, moments_of
-from ..integral import Estimate, integrate, Integrator, LossGap, PerCoordinate
+from ..denoiser import AbstractDenoiser, check_denoiser, Equilibrium, in_own_units, IndependentGaussian, moments_of
+from ..integral import as_samples, Estimate, integrate, Integrator, LossGap, PerCoordinate
+from ._condition import check_given, check_heard, explained
 from ._likelihood import in_other_units
 from ._mutual_information import AbstractMethod, AbstractRateMethod, Orthogonal, reference_or_alone
 
@@ -44,18 +45,25 @@ def information_map(
     where the key is the same. Maps being drawn for samples of one's choice, no bound is held against it.
 
     **Raises:** `ValueError` on a method that integrates no rate of its own ([`entropax.Posterior`][],
-    [`entropax.ControlledBy`][]), empty samples, and lengths that do not match.
+    [`entropax.ControlledBy`][]), and as [`entropax.mutual_information`][].
 
     ??? cite "Source"
         Kong et al., Interpretable diffusion via information decomposition (2024).
     """
+    check_given(y)
+    check_denoiser(denoiser, "denoiser")
+    check_denoiser(reference, "reference", (AbstractDenoiser, type(None)))
     if not isinstance(method, AbstractRateMethod):
         raise ValueError(
             "`method` must integrate a rate that has a share for each coordinate, as Orthogonal, EntropyDifference and "
             f"LossGapForm do; got {type(method).__name__}."
         )
-    integrand = PerCoordinate(method.integrand(denoiser, reference_or_alone(denoiser, reference)))
-    return integrate(integrand, x, y, key=key, integrator=integrator)
+    x, y = as_samples(x, y)
+    with explained(denoiser, reference, x, y):
+        integrand = PerCoordinate(method.integrand(denoiser, reference_or_alone(denoiser, reference)))
+        estimate = integrate(integrand, x, y, key=key, integrator=integrator)
+    check_heard(estimate.pointwise, denoiser, reference, x, y)
+    return estimate
 
 
 def nll_map(
@@ -85,13 +93,15 @@ def nll_map(
         Kong, Brekelmans and Ver Steeg, Information-theoretic diffusion (2023); Kong et al., Interpretable diffusion via
         information decomposition (2024).
     """
+    samples, y = as_samples(x, y)
     moments = moments_of(denoiser)
     if moments is not None and integrator.log_snr_range is None:
-        own, u = in_own_units(denoiser), moments.standardise(x)
+        own, u = in_own_units(denoiser), moments.standardise(x if isinstance(x, np.ndarray) else samples)
         own_baseline = IndependentGaussian(jnp.zeros_like(moments.mean), moments.std / moments.scale)
         known = math.log(moments.scale) - jax.vmap(own_baseline.log_densities)(u)
         gap = integrate(PerCoordinate(LossGap(own_baseline, own)), u, y, key=key, integrator=integrator)
         return in_other_units((-gap).shifted(known), 1 / moments.scale)
+    x = samples
     baseline = Equilibrium()
     known = -jnp.vectorize(baseline.log_density)(x)
     gap = integrate(PerCoordinate(LossGap(baseline, denoiser)), x, y, key=key, integrator=integrator)

@@ -8,9 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, Equilibrium, Unconditional
+from .._arguments import check_instance, check_positive
+from ..denoiser import AbstractDenoiser, check_denoiser, check_labels, Equilibrium, Unconditional
 from ..integral import (
     AbstractIntegrand,
+    as_samples,
     ClassLosses,
     Controlled,
     Difference,
@@ -22,6 +24,7 @@ from ..integral import (
     mean_of,
     Stratified,
 )
+from ._condition import check_given, check_heard, explained
 from ._guard import check_mutual_information, is_discrete, warn_below
 from ._resolution import check_resolution
 
@@ -131,6 +134,11 @@ class Posterior(AbstractMethod):
 
     temperatures: tuple[float, ...] = tuple(float(t) for t in np.geomspace(0.5, 64.0, 43))
 
+    def __check_init__(self):
+        if not isinstance(self.temperatures, tuple) or not self.temperatures:
+            raise ValueError(f"`temperatures` must be a tuple of one number or more; got {self.temperatures!r}.")
+        check_positive(temperatures=self.temperatures)
+
     def __call__(self, denoiser, x, y, *, key, reference, integrator):
         if reference is not None:
             raise ValueError(
@@ -153,7 +161,7 @@ class Posterior(AbstractMethod):
         table = _log_posteriors(log_prior, losses, own, jnp.asarray(self.temperatures, losses.dtype))
         # The halves alternate, so that both are balanced in labels whatever the order of the samples.
         half = jnp.asarray(np.argsort(np.argsort(index, kind="stable"), kind="stable") % 2)
-        scores = jnp.stack([jnp.mean(jnp.where(half == side, table, 0.0), 1) for side in (1, 0)])
+        scores = jnp.stack([jnp.mean(jnp.where(half[None] == side, table, 0.0), 1) for side in (1, 0)])
         chosen = jnp.argmax(scores, 1)[half]
         pointwise = jnp.take_along_axis(table, chosen[None], 0)[0] - log_prior[own]
         return mean_of(pointwise)
@@ -175,6 +183,13 @@ class ControlledBy(AbstractMethod):
     denoiser: AbstractDenoiser
     rate: Callable[[Array], Array]
     reference: AbstractDenoiser | None = None
+
+    def __check_init__(self):
+        check_instance("method", self.method, AbstractRateMethod)
+        check_denoiser(self.denoiser, "denoiser")
+        check_denoiser(self.reference, "reference", (AbstractDenoiser, type(None)))
+        if not callable(self.rate):
+            raise ValueError(f"`rate` must be a function of the log-SNR; got {self.rate!r}.")
 
     def __call__(self, denoiser, x, y, *, key, reference, integrator):
         if reference is not None and self.reference is None:
@@ -226,14 +241,26 @@ def mutual_information(
     $\mathrm{KL}\bigl(p(x|y)\,\|\,p(x)\bigr)$. With a reference all of these densities are given $c$ too.
     [`entropax.information_map`][] takes it apart by coordinate.
 
-    **Raises:** `ValueError` on empty samples, lengths that do not match, labels that are no integers, and a reference
-    for the posterior form.
+    **Raises:** `ValueError` on samples that are empty or not finite, a `y` that is `None`, of another length or of
+    another kind than the model's, a denoiser that makes no prediction without a condition or the same one with and
+    without it, labels that are no integers, and a reference for the posterior form.
 
     ??? cite "Source"
         Kong et al., Interpretable diffusion via information decomposition (2024), for the information of each sample.
     """
+    check_given(y)
+    check_denoiser(denoiser, "denoiser")
+    check_denoiser(reference, "reference", (AbstractDenoiser, type(None)))
+    check_instance("method", method, (AbstractMethod, type(None)))
+    check_instance("integrator", integrator, (Integrator, type(None)))
+    x, y = as_samples(x, y)
+    check_labels(denoiser, y, "y")
     method = method or (Posterior() if is_discrete(y) and reference is None else LossGapForm())
-    estimate = method(denoiser, x, y, key=key, reference=reference, integrator=integrator)
+    with explained(denoiser, reference, x, y):
+        estimate = method(denoiser, x, y, key=key, reference=reference, integrator=integrator)
+    # The control variate's own information is in each sample's.
+    alone = None if isinstance(method, ControlledBy) else estimate.pointwise
+    check_heard(alone, denoiser, reference, x, y)
     if reference is None:
         check_mutual_information(estimate, y)
         high = denoiser.log_snr_range[1]
@@ -252,7 +279,7 @@ def _log_posteriors(log_prior, losses, labels, temperatures):
     """Of each sample's own label, a row for each temperature."""
 
     def at(temperature):
-        posterior = jax.nn.log_softmax(log_prior - losses / temperature, -1)
+        posterior = jax.nn.log_softmax(log_prior[None] - losses / temperature, -1)
         return jnp.take_along_axis(posterior, labels[:, None], -1)[:, 0]
 
     return jax.lax.map(at, temperatures)

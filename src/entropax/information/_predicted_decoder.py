@@ -5,7 +5,8 @@ import jax.numpy as jnp
 from jax.scipy.special import log_ndtr
 from jaxtyping import Array, Float, Inexact
 
-from ..denoiser import AbstractDenoiser, Grid, noise, signal
+from .._arguments import check_instance, check_positive
+from ..denoiser import AbstractDenoiser, check_denoiser, Grid, noise, signal
 from ._variational import AbstractDecoder
 
 
@@ -43,8 +44,9 @@ class PredictedDecoder(AbstractDecoder):
     std: float = eqx.field(static=True)
 
     def __check_init__(self):
-        if not self.std > 0:
-            raise ValueError(f"`std` must be positive; got {self.std}.")
+        check_denoiser(self.denoiser, "denoiser")
+        check_instance("grid", self.grid, Grid)
+        check_positive(std=self.std)
 
     def check(self, x: Inexact[Array, " batch *shape"]) -> None:
         self.grid.check(x)

@@ -10,8 +10,9 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, Inexact, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
-from ..denoiser import AbstractDenoiser, check_conditions, diffuse, Grid, noise, signal
-from ..integral import Estimate, mean_of
+from .._arguments import check_instance, check_key
+from ..denoiser import AbstractDenoiser, check_denoiser, check_labels, diffuse, Grid, noise, signal
+from ..integral import as_samples, check_units, Estimate, mean_of
 from ..integral._integrands import check_prediction
 
 
@@ -80,6 +81,9 @@ class GridDecoder(AbstractDecoder):
 
     grid: Grid
 
+    def __check_init__(self):
+        check_instance("grid", self.grid, Grid)
+
     def check(self, x: Inexact[Array, " batch *shape"]) -> None:
         self.grid.check(x)
 
@@ -87,7 +91,8 @@ class GridDecoder(AbstractDecoder):
         self, x: Inexact[Array, "*shape"], z: Inexact[Array, "*shape"], log_snr: Float[Array, ""]
     ) -> Inexact[Array, ""]:
         # The noise that the state would hold at each level: no quotient of two large numbers, whatever λ is.
-        residuals = (z[..., None] - signal(log_snr) * jnp.asarray(self.grid.values, z.dtype)) / noise(log_snr)
+        levels = jnp.asarray(self.grid.values, z.dtype).reshape((1,) * z.ndim + (-1,))
+        residuals = (z[..., None] - signal(log_snr) * levels) / noise(log_snr)
         logs = jax.nn.log_softmax(-0.5 * residuals**2)
         return -jnp.sum(jnp.take_along_axis(logs, self.grid.index(x)[..., None], -1))
 
@@ -141,7 +146,11 @@ def variational_bound(
         Kingma, Salimans, Poole and Ho, Variational diffusion models (2021), Eqs. (11) to (15); Ho, Jain and Abbeel,
         Denoising diffusion probabilistic models (2020), Eq. (5).
     """
-    _check_samples(x, y)
+    check_denoiser(denoiser, "denoiser")
+    check_key(key)
+    check_instance("decoder", decoder, AbstractDecoder)
+    x, y = as_samples(x, y)
+    check_labels(denoiser, y, "y")
     decoder.check(x)
     _check_log_snr(log_snr, x.dtype, denoiser)
     levels = jnp.asarray(log_snr, x.dtype)
@@ -155,14 +164,16 @@ def variational_bound(
         rows = (np.arange(size) + index * size) % batch
         chosen_x, chosen_y = jax.tree.map(lambda leaf: leaf[rows], (x, y))
         parts.append(_bound(denoiser, decoder, levels, chosen_x, chosen_y, key, jnp.asarray(rows)))
-    pointwise = jnp.concatenate(parts)[:batch]
-    _check_finite(pointwise, levels, denoiser)
+    pointwise, lost = (jnp.concatenate(part)[:batch] for part in zip(*parts))
+    _check_finite(pointwise, lost, levels, denoiser)
+    check_units([denoiser], x)
     return mean_of(pointwise)
 
 
 @eqx.filter_jit
 def _bound(denoiser, decoder, log_snr, x, y, key, rows):
-    """The bound of each sample, from noise of its own key: no sample depends on the others."""
+    """The bound of each sample, from noise of its own key, and whether each of its terms is finite: those of the noise
+    levels, with that of the decoder and the prior at the first. No sample depends on the others."""
     keys = jax.vmap(jr.fold_in, (None, 0))(key, rows)
 
     def diffused(x, key, step, log_snr):
@@ -177,7 +188,8 @@ def _bound(denoiser, decoder, log_snr, x, y, key, rows):
 
     def add(total, level):
         step, weight, log_snr = level
-        return total + weight * jax.vmap(loss, (0, 0, 0, None, None))(x, y, keys, step, log_snr), None
+        term = weight * jax.vmap(loss, (0, 0, 0, None, None))(x, y, keys, step, log_snr)
+        return total + term, jnp.isfinite(term)
 
     def ends(x, key):
         z, _ = diffused(x, key, 0, log_snr[0])
@@ -186,20 +198,11 @@ def _bound(denoiser, decoder, log_snr, x, y, key, rows):
         return decoder(x, z, log_snr[0]) + prior
 
     levels = (jnp.arange(1, log_snr.size), jnp.expm1(log_snr[:-1] - log_snr[1:]), log_snr[1:])
-    middle, _ = jax.lax.scan(add, jnp.zeros(x.shape[0], x.dtype), levels)
-    return jax.vmap(ends)(x, keys) + middle
-
-
-def _check_samples(x, y) -> None:
-    if x.ndim < 1 or x.shape[0] == 0:
-        raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {x.shape}.")
-    check_conditions(x, y)
-    if isinstance(x, Tracer):
-        return
-    finite = np.isfinite(np.asarray(x))
-    if not finite.all():
-        first = tuple(int(k) for k in np.argwhere(~finite)[0])
-        raise ValueError(f"`x` must be finite; x{list(first)} = {x[first]}.")
+    middle, finite = jax.lax.scan(add, jnp.zeros(x.shape[0], x.dtype), levels)
+    outer = jax.vmap(ends)(x, keys)
+    terms = jnp.concatenate([jnp.isfinite(outer)[None], finite])
+    # The first term that is not finite; the number of them where all are.
+    return outer + middle, jnp.where(jnp.all(terms, 0), terms.shape[0], jnp.argmin(terms, 0))
 
 
 def _check_log_snr(log_snr, dtype, denoiser) -> None:
@@ -230,14 +233,16 @@ def _check_log_snr(log_snr, dtype, denoiser) -> None:
         )
 
 
-def _check_finite(pointwise, log_snr, denoiser) -> None:
+def _check_finite(pointwise, place, log_snr, denoiser) -> None:
     if isinstance(pointwise, Tracer):
         return
-    lost = int(jnp.sum(~jnp.isfinite(pointwise)))
-    if lost:
-        widest = float(jnp.max(log_snr[:-1] - log_snr[1:]))
+    lost = np.flatnonzero(~np.isfinite(np.asarray(pointwise)))
+    if lost.size:
+        first, widest = int(lost[0]), float(jnp.max(log_snr[:-1] - log_snr[1:]))
+        step = int(place[first])
+        where = f"at λ = {float(log_snr[step]):.2f}" if step < log_snr.size else "in the sum over its noise levels"
         raise RuntimeError(
-            f"The bound of {lost} of {pointwise.size} samples is not finite: either the predictions of "
-            f"{type(denoiser).__name__} are not, or the widest step of `log_snr`, {widest:.3g}, is too "
-            f"wide for {pointwise.dtype}."
+            f"The bound of {lost.size} of {pointwise.size} samples is not finite, first for x[{first}], {where}: "
+            f"either the predictions of {type(denoiser).__name__} are not, or the widest step of `log_snr`, "
+            f"{widest:.3g}, is too wide for {pointwise.dtype}."
         )

@@ -19,6 +19,7 @@ from ._integrate import (
     antithetic_noise as antithetic_noise,
     fit_density as fit_density,
     independent_noise as independent_noise,
+    InfiniteWarning as InfiniteWarning,
     integrate as integrate,
     Integrator as Integrator,
     TruncationWarning as TruncationWarning,
@@ -32,3 +33,5 @@ from ._nodes import (
     Stratified as Stratified,
     Uniform as Uniform,
 )
+from ._samples import as_samples as as_samples
+from ._units import check_units as check_units, UnitsWarning as UnitsWarning

@@ -1,13 +1,15 @@
 import dataclasses
 import math
+import numbers
 from statistics import NormalDist
 from typing import Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, ArrayLike, Float, Inexact
 
 from ..process import AbstractProcess
 
@@ -53,7 +55,10 @@ class Estimate(eqx.Module):
     r"""A number with its error bar, and where it comes from.
 
     Estimates add and subtract; those over the same samples (of the same length) keep what their errors share, so that
-    the error of a difference on common random numbers is the small one that it has.
+    the error of a difference on common random numbers is the small one that it has. A number that is added shifts the
+    value, a number that multiplies or divides scales the value and the error: `sum(estimates) / len(estimates)` is a
+    mean with its error. `float(estimate)` is the value, and `f"{estimate:.2f}"` writes value, error and unit with two
+    decimals.
 
     **Arguments:**
 
@@ -75,6 +80,9 @@ class Estimate(eqx.Module):
     profile: Profile | None = None
     tails: Inexact[Array, " 2 *out"] | None = None
     unit: Literal["nats", "bits", ""] = eqx.field(static=True, default="nats")
+
+    # A NumPy array on the left would make an array of objects, one estimate for each of its entries.
+    __array_ufunc__ = None
 
     @property
     def stderr(self) -> Inexact[Array, "*out"]:
@@ -106,7 +114,17 @@ class Estimate(eqx.Module):
     def __neg__(self) -> "Estimate":
         return self * -1.0
 
-    def __mul__(self, factor: float) -> "Estimate":
+    def __mul__(self, factor: ArrayLike) -> "Estimate":
+        number = _number(factor, self.value.dtype)
+        return NotImplemented if number is None else self._scaled(number)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: ArrayLike) -> "Estimate":
+        number = _number(divisor, self.value.dtype)
+        return NotImplemented if number is None else self._scaled(1 / number)
+
+    def _scaled(self, factor: float | Array) -> "Estimate":
         scale = lambda leaf: None if leaf is None else factor * leaf
         profile = self.profile and Profile(
             self.profile.log_snr,
@@ -125,12 +143,17 @@ class Estimate(eqx.Module):
             self.unit,
         )
 
-    __rmul__ = __mul__
+    def __sub__(self, other: "Estimate | ArrayLike") -> "Estimate":
+        subtracted = other if isinstance(other, Estimate) else _number(other, self.value.dtype)
+        return NotImplemented if subtracted is None else self + (-subtracted)
 
-    def __sub__(self, other: "Estimate") -> "Estimate":
-        return self + (-other)
+    def __rsub__(self, other: ArrayLike) -> "Estimate":
+        return -self + other
 
-    def __add__(self, other: "Estimate") -> "Estimate":
+    def __add__(self, other: "Estimate | ArrayLike") -> "Estimate":
+        if not isinstance(other, Estimate):
+            known = _number(other, self.value.dtype)
+            return NotImplemented if known is None else self.shifted(known)
         if self.unit != other.unit:
             raise ValueError(
                 f"Estimates in {self.unit or 'no unit'} and in {other.unit or 'no unit'} do not add; convert one."
@@ -152,6 +175,9 @@ class Estimate(eqx.Module):
             tails,
             self.unit,
         )
+
+    # `sum` begins with the number 0.
+    __radd__ = __add__
 
     def _influences(self) -> tuple[Array | None, Array]:
         """The residuals, in whose spread `stderr_data` is, and the part of it that they cannot have.
@@ -184,7 +210,7 @@ class Estimate(eqx.Module):
             held = "none" if self.pointwise is None else f"shape {self.pointwise.shape}"
             raise ValueError(f"`known` must be one number, or as `pointwise` ({held}); got shape {jnp.shape(known)}.")
         mean = jnp.mean(known, 0)
-        residuals = self.residuals + (known - mean)
+        residuals = self.residuals + (known - mean[None])
         return dataclasses.replace(
             self,
             value=self.value + mean,
@@ -213,7 +239,28 @@ class Estimate(eqx.Module):
             self.unit,
         )
 
+    def __float__(self) -> float:
+        """The value, without its error.
+
+        **Raises:** `ValueError` where `value` is not one number.
+        """
+        if self.value.ndim > 0:
+            raise ValueError(
+                f"An estimate of shape {self.value.shape} is not one number: `float` takes that of `.sum()`, or of one "
+                "entry of `.value`."
+            )
+        return float(self.value)
+
+    def __format__(self, spec: str) -> str:
+        if not spec or isinstance(self.value, Tracer):
+            return str(self)
+        if self.value.ndim > 0:
+            return f"{self.sum():{spec}} in sum over {self.value.shape}"
+        return f"{float(self.value):{spec}} ± {float(self.stderr):{spec}} {self.unit}".rstrip()
+
     def __str__(self) -> str:
+        if isinstance(self.value, Tracer):
+            return repr(self)
         if self.value.ndim > 0:
             return f"{self.sum()} in sum over {self.value.shape}"
         value, stderr = float(self.value), float(self.stderr)
@@ -231,15 +278,25 @@ def mean_of(pointwise: Inexact[Array, " batch *out"]) -> Estimate:
     """The estimate of a mean from independent values of it, one a sample."""
     mean = jnp.mean(pointwise, 0)
     error = standard_error(pointwise)
-    return Estimate(mean, error, jnp.zeros_like(error), pointwise, pointwise - mean)
+    return Estimate(mean, error, jnp.zeros_like(error), pointwise, pointwise - mean[None])
 
 
 def standard_error(residuals: Float[Array, " batch *out"]) -> Float[Array, "*out"]:
     """The standard error of a mean whose terms have these deviations."""
     batch = residuals.shape[0]
-    centred = residuals - jnp.mean(residuals, 0)
+    centred = residuals - jnp.mean(residuals, 0, keepdims=True)
     # One after the other: the square of many a batch is no int32.
     return jnp.sqrt(jnp.sum(centred**2, 0) / batch / max(batch - 1, 1))
+
+
+def _number(value: object, dtype) -> float | Array | None:
+    """One number, to calculate with in this precision; `None` for anything else."""
+    if isinstance(value, numbers.Real) and not isinstance(value, np.generic):
+        return float(value)
+    if isinstance(value, jax.Array | np.ndarray | np.generic) and jnp.ndim(value) == 0:
+        is_real = jnp.issubdtype(value.dtype, jnp.floating) or jnp.issubdtype(value.dtype, jnp.integer)
+        return jnp.asarray(value, dtype) if is_real else None
+    return None
 
 
 def _add_aligned(first, second):

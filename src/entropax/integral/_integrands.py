@@ -6,12 +6,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact, Int
 
-from ..denoiser import AbstractDenoiser
+from ..denoiser import AbstractDenoiser, check_denoiser, check_labels, check_range
 
 
 class AbstractIntegrand(eqx.Module):
     r"""A rate per unit of $\lambda$: what an estimand integrates. It is a function of what some denoisers predict from
     the same state, so that integrals that are done together call each denoiser once."""
+
+    def __check_init__(self):
+        for denoiser in self.denoisers:
+            check_denoiser(denoiser, "denoiser")
 
     @property
     @abc.abstractmethod
@@ -30,9 +34,14 @@ class AbstractIntegrand(eqx.Module):
 
     @property
     def log_snr_range(self) -> tuple[float, float]:
-        """Where all its denoisers can be trusted."""
-        lows, highs = zip(*(denoiser.log_snr_range for denoiser in self.denoisers))
-        return max(lows), min(highs)
+        """Where all its denoisers can be trusted.
+
+        **Raises:** `ValueError` where they are trusted nowhere at once.
+        """
+        named = [f"`log_snr_range` of {type(denoiser).__name__}" for denoiser in self.denoisers]
+        lows, highs = zip(*(check_range(one.log_snr_range, name) for one, name in zip(self.denoisers, named)))
+        names = ", ".join(dict.fromkeys(type(denoiser).__name__ for denoiser in self.denoisers))
+        return check_range((max(lows), min(highs)), f"`log_snr_range`, where all denoisers ({names}) can be trusted,")
 
 
 class AbstractLocalIntegrand(AbstractIntegrand):
@@ -138,7 +147,7 @@ class ClassLosses(AbstractIntegrand):
         return (_EveryClass(self.denoiser, self.classes),)
 
     def rate(self, predictions, log_snr, eps):
-        errors = predictions[0] - eps
+        errors = predictions[0] - eps[None]
         return 0.5 * jnp.sum(errors**2, axis=tuple(range(1, errors.ndim)))
 
 
@@ -155,6 +164,12 @@ class _EveryClass(AbstractDenoiser):
     def __call__(self, z, log_snr, y=None):
         del y
         return jax.vmap(lambda label: self.denoiser(z, log_snr, label))(self.classes)
+
+
+@check_labels.register(_EveryClass)
+def _(model, y, name):
+    del y, name
+    check_labels(model.denoiser, model.classes, "classes")
 
 
 def check_prediction(denoiser: AbstractDenoiser, prediction: Array, z: Array) -> None:

@@ -12,11 +12,14 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
-from ..denoiser import AbstractDenoiser, change_units, check_conditions, diffuse, moments_of
+from .._arguments import check_instance, check_key, check_whole
+from ..denoiser import AbstractDenoiser, change_units, check_labels, check_range, diffuse, moments_of
 from ..parallel import leads, own, replicate, shard
 from ._estimate import Estimate, Profile, standard_error
 from ._integrands import AbstractIntegrand, check_prediction, PerCoordinate
-from ._nodes import AbstractNodes, Draw, Piecewise, Stratified
+from ._nodes import AbstractNodes, check_covers, Draw, Piecewise, Stratified
+from ._samples import as_samples
+from ._units import check_units, model_of
 
 
 # Where the integral of an exact denoiser stops and its tail terms begin. The upper end leaves a variance of 1e-8 (whose
@@ -37,6 +40,11 @@ _ROWS = 8
 
 class TruncationWarning(UserWarning):
     """A part of an integral that cannot be justified was left out."""
+
+
+class InfiniteWarning(UserWarning):
+    """A rate is infinite: either the quantity is, or the model gives probability zero to what occurs, or the numbers
+    are too large for their precision."""
 
 
 def independent_noise(key: PRNGKeyArray, batch: int, nodes: int, shape: tuple[int, ...], dtype) -> Array:
@@ -74,10 +82,18 @@ class Integrator(eqx.Module):
     mesh: Mesh | None = None
 
     def __check_init__(self):
-        if self.log_snr_range is not None and not self.log_snr_range[0] < self.log_snr_range[1]:
-            raise ValueError(f"`log_snr_range` must increase; got {self.log_snr_range}.")
-        if self.chunk < 1:
-            raise ValueError(f"`chunk` must be positive; got {self.chunk}.")
+        check_instance("nodes", self.nodes, AbstractNodes)
+        check_instance("mesh", self.mesh, (Mesh, type(None)))
+        check_whole("chunk", self.chunk, least=1)
+        if not callable(self.noise):
+            raise ValueError(f"`noise` must be a function, such as independent_noise; got {self.noise!r}.")
+        if self.log_snr_range is not None:
+            for end in check_range(self.log_snr_range):
+                if not isinstance(end, Tracer) and not math.isfinite(end):
+                    raise ValueError(
+                        f"`log_snr_range` must be finite; got {self.log_snr_range}. `None` integrates over all noise "
+                        "levels where the denoisers can be trusted, with tail terms at both ends."
+                    )
 
     def evaluations(self, batch: int) -> int:
         """How often an integral over `batch` samples calls its integrand."""
@@ -104,19 +120,38 @@ def integrate(
 
     **Returns:** an [`entropax.Estimate`][] for each rate.
 
-    **Raises:** `ValueError` on empty or too few samples, lengths that do not match, a range outside where a denoiser
-    can be trusted, or a denoiser whose prediction does not have the shape of a sample.
+    **Raises:** `ValueError` on samples that are empty, too few or not finite, conditions of another length or kind than
+    a denoiser's, labels that it does not have, a range outside where a denoiser can be trusted, nodes that leave out a
+    part of it, or a denoiser whose prediction does not have the shape of a sample. `RuntimeError` where a rate is NaN,
+    with the sample and the noise level.
+
+    **Warns:** [`entropax.InfiniteWarning`][] where a rate is infinite, [`entropax.TruncationWarning`][] where what lies
+    beyond the range is left out, [`entropax.UnitsWarning`][] where `x` lies far outside the data that a denoiser was
+    made for.
     """
-    integrands, x = _centred(integrands, x)
-    batch = _check_samples(x, y)
-    is_integrand = lambda leaf: isinstance(leaf, AbstractIntegrand)
+    check_key(key)
+    check_instance("integrator", integrator, Integrator)
+    samples, y = as_samples(x, y)
+    batch = samples.shape[0]
+    given = integrands
+    # Samples that came in float64 have digits that float32 would lose.
+    integrands, x = _centred(integrands, x if isinstance(x, np.ndarray) else samples, samples)
+    is_integrand = lambda leaf: isinstance(leaf, AbstractIntegrand | AbstractDenoiser)
     named, structure = jax.tree.flatten_with_path(integrands, is_leaf=is_integrand)
     rates = [rate for _, rate in named]
+    if not rates:
+        raise ValueError(f"`integrands` must hold at least one rate; got {integrands!r}.")
+    for rate in rates:
+        check_instance("integrands", rate, AbstractIntegrand)
     low, high, tails = _range(rates, integrator)
     low, high = jnp.asarray(low, x.dtype), jnp.asarray(high, x.dtype)
+    if isinstance(integrator.nodes, Stratified):
+        check_covers(integrator.nodes.density, low, high)
 
     size, chunks = _chunk_size(batch, integrator)
     denoisers, uses = _distinct(rates)
+    for denoiser in denoisers:
+        check_labels(denoiser, y, "y")
     fixed, networks = replicate((tuple(rates), denoisers), integrator.mesh)
     parts, sums = [], []
     quiet = None if leads() else True
@@ -135,9 +170,19 @@ def integrate(
             f"{integrator.nodes.cells} cells of the profile were not seen. Give more samples, or more nodes a sample."
         )
     log_snr = log_snr_sum / jnp.maximum(count, 1)
+
+    def at_sample(k, row):
+        """The noise levels of one sample, and one rate at each: made again where they are looked for."""
+        index = row // size
+        samples, chunk_key = _slice(x, y, index, size, integrator.mesh), jr.fold_in(key, index)
+        levels, values = own(_rates_at_nodes(fixed, networks, uses, samples, chunk_key, low, high, integrator, tails))
+        return levels[row % size], values[k][row % size]
+
     estimates = []
     for k in range(len(rates)):
         body, ends = (jnp.concatenate([part[k][i] for part in parts])[:batch] for i in range(2))
+        name = f" {jax.tree_util.keystr(named[k][0])}".rstrip()
+        _check_rates(body, ends, lambda row: at_sample(k, row), name)
         profile = _profile(log_snr, count, *moments[k])
         explained = jnp.concatenate(
             [_explained(jr.fold_in(key, index), low, high, integrator, profile, size) for index in range(chunks)]
@@ -149,10 +194,13 @@ def integrate(
         # The profile was fitted to the same evaluations: what is left of them has so many fewer degrees of freedom.
         evaluations = batch * integrator.nodes.per_sample
         freedom = max(1 - integrator.nodes.cells / evaluations, 0.5)
-        estimates.append(_assemble(body, factors * ends, explained, nodes_error, profile, freedom))
-        name = f" {jax.tree_util.keystr(named[k][0])}".rstrip()
+        # What is not added may be infinite.
+        outside = jnp.where(factors[None] == 0, 0.0, factors[None] * ends)
+        estimates.append(_assemble(body, outside, explained, nodes_error, profile, freedom))
         if tails:
             _warn_of_truncation(rates[k], estimates[-1], ends[:, 1], factors[1], high, name)
+    given = [rate for rate in jax.tree.leaves(given, is_leaf=is_integrand) if isinstance(rate, AbstractIntegrand)]
+    check_units(map(model_of, given), samples)
     return jax.tree.unflatten(structure, estimates)
 
 
@@ -163,14 +211,21 @@ def fit_density(profile: Profile, floor: float = 0.1) -> Piecewise:
     **Arguments:**
 
     - `profile`: of the pilot's [`entropax.Estimate`][].
-    - `floor`: the share of the uniform density.
+    - `floor`: the share of the uniform density, above 0 and at most 1.
 
     **Returns:** a density for [`entropax.Stratified`][].
+
+    **Raises:** `ValueError` on a `floor` that is no such share.
     """
+    check_instance("profile", profile, Profile)
+    if not 0 < floor <= 1:
+        raise ValueError(f"`floor` must be above 0, so that no noise level goes unseen, and at most 1; got {floor}.")
     wanted = jnp.sqrt(profile.second_moment)
     inner = 0.5 * (profile.log_snr[1:] + profile.log_snr[:-1])
-    first, last = 1.5 * profile.log_snr[:1] - 0.5 * profile.log_snr[1:2], 1.5 * profile.log_snr[-1:]
-    edges = jnp.concatenate([first, inner, last - 0.5 * profile.log_snr[-2:-1]])
+    # A whole cell beyond the outermost nodes: random ones may lie anywhere in their cells, and what is left out of the
+    # range would never be seen. What lies beyond the range is cut.
+    first, last = 2 * profile.log_snr[:1] - profile.log_snr[1:2], 2 * profile.log_snr[-1:] - profile.log_snr[-2:-1]
+    edges = jnp.concatenate([first, inner, last])
     widths = jnp.diff(edges)
     wanted = wanted / jnp.sum(wanted * widths)
     return Piecewise(edges, (1 - floor) * wanted + floor / jnp.sum(widths))
@@ -180,15 +235,15 @@ def fit_density(profile: Profile, floor: float = 0.1) -> Piecewise:
 _FAR = 1e3
 
 
-def _centred(integrands, x):
-    """The rates of x less the mean of the training samples, where these lie so far from zero that float32 would lose
-    digits of the noise beside them. Noise levels and all rates remain what they are."""
+def _centred(integrands, exact, samples):
+    """The rates of the samples less the mean of the training samples, where these lie so far from zero that float32
+    would lose digits of the noise beside them. Noise levels and all rates remain what they are."""
     moments = moments_of(integrands)
-    if moments is None or any(isinstance(leaf, Tracer) for leaf in (moments.mean, moments.std, x)):
-        return integrands, jnp.asarray(x)
+    if moments is None or any(isinstance(leaf, Tracer) for leaf in (moments.mean, moments.std, exact)):
+        return integrands, samples
     mean, std = np.asarray(moments.mean, np.float64), np.asarray(moments.std, np.float64)
-    if np.shape(x)[1:] != mean.shape or not (np.abs(mean) > _FAR * std).any():
-        return integrands, jnp.asarray(x)
+    if np.shape(exact)[1:] != mean.shape or not (np.abs(mean) > _FAR * std).any():
+        return integrands, samples
     is_denoiser = lambda node: isinstance(node, AbstractDenoiser)
     moved = {}
 
@@ -198,23 +253,25 @@ def _centred(integrands, x):
             moved[id(node)] = change_units(node, moments.mean, 1.0)
         return moved.get(id(node), node)
 
-    centred = x - moments.mean[None] if isinstance(x, jax.Array) else jnp.asarray(x - mean, moments.mean.dtype)
+    if isinstance(exact, jax.Array):
+        centred = exact - moments.mean[None]
+    else:
+        centred = jnp.asarray(exact - mean, moments.mean.dtype)
     return jax.tree.map(centre, integrands, is_leaf=is_denoiser), centred
-
-
-def _check_samples(x, y) -> int:
-    if x.ndim < 1 or x.shape[0] == 0:
-        raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {x.shape}.")
-    check_conditions(x, y)
-    return x.shape[0]
 
 
 def _range(rates, integrator):
     low = max(rate.log_snr_range[0] for rate in rates)
     high = min(rate.log_snr_range[1] for rate in rates)
+    check_range((low, high), "`log_snr_range`, where the denoisers of all integrands can be trusted,")
     if integrator.log_snr_range is None:
         # A model that was trained on data in units of their own is trusted where those data are resolved.
         ends = low if math.isfinite(low) else _UNBOUNDED[0], high if math.isfinite(high) else _UNBOUNDED[1]
+        if not ends[0] < ends[1]:
+            raise ValueError(
+                f"The denoisers can be trusted beyond {_UNBOUNDED} only, where integrals run by default: give "
+                "`integrator` a `log_snr_range`."
+            )
         return *ends, True
     asked = integrator.log_snr_range
     if asked[0] < low - 1e-3 or asked[1] > high + 1e-3:
@@ -264,10 +321,10 @@ def _draw(key, size, low, high, integrator) -> tuple[Draw, PRNGKeyArray]:
     return integrator.nodes.draw(node_key, size, low, high), noise_key
 
 
-@eqx.filter_jit
-def _evaluate_chunk(rates, denoisers, uses, samples, key, low, high, integrator, tails):
-    x, y, counts = samples
-    size, num = x.shape[0], integrator.nodes.per_sample
+def _rates(rates, denoisers, uses, samples, key, low, high, integrator, tails):
+    """All rates of one chunk at its nodes, and last at both ends where there are tails; with the draw of the nodes."""
+    x, y, _ = samples
+    size = x.shape[0]
     draw, noise_key = _draw(key, size, low, high, integrator)
     log_snr = draw.log_snr
     if tails:
@@ -282,7 +339,47 @@ def _evaluate_chunk(rates, denoisers, uses, samples, key, low, high, integrator,
             check_prediction(denoiser, prediction, z)
         return [rate.rate(tuple(predictions[k] for k in needs), log_snr, eps) for rate, needs in zip(rates, uses)]
 
-    values = jax.vmap(jax.vmap(at_node, (None, None, 0, 0)))(x, y, log_snr, eps)
+    return draw, log_snr, jax.vmap(jax.vmap(at_node, (None, None, 0, 0)))(x, y, log_snr, eps)
+
+
+@eqx.filter_jit
+def _rates_at_nodes(*arguments):
+    _, log_snr, values = _rates(*arguments)
+    return replicate((log_snr, values), arguments[-2].mesh)
+
+
+def _check_rates(body: Array, ends: Array, at_sample: Callable[[int], tuple[Array, Array]], name: str) -> None:
+    """Refuses NaN, and warns of what is infinite, naming the first sample that has it and the noise level."""
+    if isinstance(body, Tracer) or bool(jnp.isfinite(body).all() & jnp.isfinite(ends).all()):
+        return
+    flat = np.concatenate([np.asarray(part).reshape(body.shape[0], -1) for part in (body, ends)], 1)
+    for is_bad, what in ((np.isnan, "NaN"), (np.isinf, "infinite")):
+        rows = np.flatnonzero(is_bad(flat).any(1))
+        if not rows.size:
+            continue
+        log_snr, values = (np.asarray(part) for part in at_sample(int(rows[0])))
+        nodes = np.flatnonzero(~np.isfinite(values.reshape(values.shape[0], -1)).all(1))
+        # Finite rates may have a sum, or a weighted one, that is not.
+        place = f"at λ = {log_snr[nodes[0]]:.2f}" if nodes.size else "in the sum over its noise levels"
+        message = f"The rate{name} is {what} for {rows.size} of {len(flat)} samples, first for x[{rows[0]}], {place}."
+        if what == "NaN":
+            raise RuntimeError(
+                f"{message} A denoiser predicts NaN there, or so large a noise that its square is no {flat.dtype}: "
+                "look at its prediction for that sample, and at the units of `x`."
+            )
+        warnings.warn(
+            f"{message} Either a model gives probability zero to that sample, so that the answer is infinite, or the "
+            f"numbers are too large for {flat.dtype}.",
+            InfiniteWarning,
+            stacklevel=4,
+        )
+
+
+@eqx.filter_jit
+def _evaluate_chunk(rates, denoisers, uses, samples, key, low, high, integrator, tails):
+    x, _, counts = samples
+    size, num = x.shape[0], integrator.nodes.per_sample
+    draw, _, values = _rates(rates, denoisers, uses, samples, key, low, high, integrator, tails)
 
     mask = counts.astype(x.dtype)[:, None] * jnp.ones((1, num), x.dtype)
     add = lambda values: jax.ops.segment_sum(
@@ -349,7 +446,7 @@ def _assemble(body, tails, explained, nodes_error, profile, freedom) -> Estimate
         stderr_data=standard_error(residuals),
         stderr_nodes=nodes_error,
         pointwise=pointwise,
-        residuals=residuals - jnp.mean(residuals, 0),
+        residuals=residuals - jnp.mean(residuals, 0, keepdims=True),
         profile=profile,
         tails=jnp.mean(tails, 0),
     )

@@ -6,11 +6,18 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from .._arguments import check_instance, check_positive, check_whole
 
 
 # Cells of the profile that randomly placed nodes are binned into.
 _PROFILE_CELLS = 64
+
+# The least density, in units of the uniform one, that nodes may be drawn from. What has less is hardly ever seen, and
+# where it is seen its weight is so large that no error bar allows for it.
+_LEAST_DENSITY = 1e-5
 
 
 class Draw(NamedTuple):
@@ -58,6 +65,10 @@ class GaussLegendre(AbstractNodes):
 
     panels: int = 10
     order: int = 8
+
+    def __check_init__(self):
+        check_whole("panels", self.panels, least=1)
+        check_whole("order", self.order, least=1)
 
     @property
     def per_sample(self) -> int:
@@ -107,6 +118,39 @@ class AbstractDensity(eqx.Module):
         r"""The density at `log_snr`, normalised on $[\mathrm{low}, \mathrm{high}]$."""
 
 
+def check_covers(density: AbstractDensity, low: Float[Array, ""], high: Float[Array, ""]) -> None:
+    """Refuses a density under which nodes do not reach all of a range, or hardly ever. Ranges and densities that are
+    traced pass.
+
+    **Raises:** `ValueError` that says where.
+    """
+    if isinstance(density, Uniform) or any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((density, low, high))):
+        return
+    u = jnp.linspace(0, 1, 1025, dtype=low.dtype)
+    nodes = np.asarray(density.quantile(u, low, high), np.float64)
+    along = np.linspace(float(low), float(high), 1025)
+    pdf = lambda log_snr: np.asarray(density.pdf(jnp.asarray(log_snr, low.dtype), low, high), np.float64)
+    heights, width = pdf(along) * (along[-1] - along[0]), along[-1] - along[0]
+    reached = f"λ = {nodes[0]:.4g} to {nodes[-1]:.4g}"
+    span = f"λ = {along[0]:.4g} to {along[-1]:.4g}"
+    what = f"`density`, {type(density).__name__}, must cover the range of integration, {span}"
+    advice = "Use a wider density, or give `integrator` a `log_snr_range` that it covers."
+    if not (np.abs(nodes[[0, -1]] - along[[0, -1]]) <= 1e-3 * width).all():
+        raise ValueError(f"{what}; its nodes lie in {reached}. {advice}")
+    least = int(np.argmin(np.where(np.isnan(heights), -np.inf, heights)))
+    if not heights[least] > _LEAST_DENSITY:
+        raise ValueError(
+            f"{what}; at λ = {along[least]:.4g} it is {heights[least]:.2g} times the uniform density, and nodes are "
+            f"hardly ever drawn there. {advice}"
+        )
+    total = np.sum(pdf(0.5 * (nodes[1:] + nodes[:-1])) * np.diff(nodes))
+    if not abs(total - 1) < 0.1:
+        raise ValueError(
+            f"`density`, {type(density).__name__}, must be normalised: its `pdf` integrates to {total:.3g} between its "
+            "own quantiles."
+        )
+
+
 class Uniform(AbstractDensity):
     r"""The uniform density over the range."""
 
@@ -130,6 +174,11 @@ class Logistic(AbstractDensity):
 
     loc: float = 2.0
     scale: float = 3.0
+
+    def __check_init__(self):
+        if not isinstance(self.loc, Tracer) and not np.isfinite(self.loc):
+            raise ValueError(f"`loc` must be finite; got {self.loc}.")
+        check_positive(scale=self.scale)
 
     def quantile(self, u: Array, low: Float[Array, ""], high: Float[Array, ""]) -> Array:
         below, above = self._cdf(low), self._cdf(high)
@@ -157,6 +206,17 @@ class Piecewise(AbstractDensity):
     edges: Float[Array, " edges"]
     heights: Float[Array, " pieces"]
 
+    def __check_init__(self):
+        shapes = jnp.shape(self.edges), jnp.shape(self.heights)
+        if len(shapes[0]) != 1 or len(shapes[1]) != 1 or shapes[0][0] != shapes[1][0] + 1 or not shapes[1][0]:
+            raise ValueError(
+                f"`edges` must have shape (pieces + 1,) and `heights` (pieces,), with one piece or more; got "
+                f"{shapes[0]} and {shapes[1]}."
+            )
+        check_positive(heights=self.heights)
+        if not isinstance(self.edges, Tracer) and not np.all(np.diff(np.asarray(self.edges, np.float64)) > 0):
+            raise ValueError(f"`edges` must be numbers that increase; got {np.asarray(self.edges)}.")
+
     def quantile(self, u: Array, low: Float[Array, ""], high: Float[Array, ""]) -> Array:
         below, above = self._mass(low), self._mass(high)
         return jnp.interp(below + (above - below) * u, self._masses(), self.edges)
@@ -174,7 +234,8 @@ class Piecewise(AbstractDensity):
 
 class Stratified(AbstractNodes):
     r"""Stratified random nodes: each sample gets one node in each of `num` strata of equal mass, and within a stratum
-    the samples of a batch are stratified against each other. The integral is unbiased for any density.
+    the samples of a batch are stratified against each other. The integral is unbiased for any density that is positive
+    everywhere in the range; one that leaves a part of it next to unseen is refused by [`entropax.integrate`][].
 
     **Arguments:**
 
@@ -185,6 +246,10 @@ class Stratified(AbstractNodes):
 
     num: int = 16
     density: AbstractDensity = Uniform()
+
+    def __check_init__(self):
+        check_whole("num", self.num, least=1)
+        check_instance("density", self.density, AbstractDensity)
 
     @property
     def per_sample(self) -> int:
@@ -198,7 +263,7 @@ class Stratified(AbstractNodes):
         order_key, place_key = jr.split(key)
         order = jr.permutation(order_key, jnp.tile(jnp.arange(batch)[:, None], (1, self.num)), independent=True)
         place = (order.astype(low.dtype) + jr.uniform(place_key, (batch, self.num), low.dtype)) / batch
-        u = (jnp.arange(self.num, dtype=low.dtype) + place) / self.num
+        u = (jnp.arange(self.num, dtype=low.dtype)[None] + place) / self.num
         log_snr = self.density.quantile(u, low, high)
         weight = 1 / (self.num * self.density.pdf(log_snr, low, high))
         cell = jnp.clip((u * self.cells).astype(int), 0, self.cells - 1)

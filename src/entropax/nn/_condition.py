@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from equinox import AbstractVar
-from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
+from .._conditions import check_label, check_vector
 from .._untrained import Untrained
 from ._encoder import check_dim
 from ._linear import affine
@@ -95,10 +96,9 @@ class VectorCondition(AbstractCondition):
     def __call__(self, y: PyTree | None) -> Embedding:
         if y is None:
             return Embedding(self.null, 0)
-        if jnp.shape(y) != self.mean.shape:
-            raise ValueError(f"`y` must have shape {self.mean.shape} for each sample; got {jnp.shape(y)}.")
+        vector = check_vector(y, self.mean.shape, self.mean.dtype)
         mean, whiten = jax.lax.stop_gradient((self.mean, self.whiten))
-        return Embedding(self.linear(whiten @ (y - mean)), 1)
+        return Embedding(self.linear(whiten @ (vector - mean)), 1)
 
 
 class LabelCondition(AbstractCondition):
@@ -123,12 +123,13 @@ class LabelCondition(AbstractCondition):
         self.null = jnp.zeros(width)
         self.width = width
 
-    def __call__(self, y: Int[Array, ""] | None) -> Embedding:
+    def __call__(self, y: PyTree | None) -> Embedding:
         if y is None:
             return Embedding(self.null, 0)
-        token = self.tokens.at[y].get(mode="fill", fill_value=jnp.nan)
+        label = check_label(y, jnp.int32)
+        token = self.tokens.at[label].get(mode="fill", fill_value=jnp.nan)
         # A negative index would count from the end.
-        return Embedding(jnp.where(y >= 0, token, jnp.nan), 0)
+        return Embedding(jnp.where(label >= 0, token, jnp.nan), 0)
 
 
 class LatentCondition(AbstractCondition):
@@ -163,8 +164,7 @@ class LatentCondition(AbstractCondition):
     def __call__(self, y: Float[Array, " dim"] | None) -> Embedding:
         if y is None:
             return Embedding(self.null, 0)
-        wanted = (self.linear.weight.shape[1],)
-        if jnp.shape(y) != wanted:
-            raise ValueError(f"`y` must be a latent of shape {wanted} for each sample; got {jnp.shape(y)}.")
+        weight = self.linear.weight
+        y = check_vector(y, weight.shape[1:], weight.dtype, "be a latent of")
         hidden = jax.nn.silu(affine(self.first, y))
         return Embedding(affine(self.linear, y) + affine(self.second, hidden), 0)
