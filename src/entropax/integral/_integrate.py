@@ -131,11 +131,11 @@ def integrate(
     """
     check_key(key)
     check_instance("integrator", integrator, Integrator)
-    samples, y = as_samples(x, y)
-    batch = samples.shape[0]
+    as_given, y = as_samples(x, y)
+    batch = as_given.shape[0]
     given = integrands
     # Samples that came in float64 have digits that float32 would lose.
-    integrands, x = _centred(integrands, x if isinstance(x, np.ndarray) else samples, samples)
+    integrands, x = _centred(integrands, x if isinstance(x, np.ndarray) else as_given, as_given)
     is_integrand = lambda leaf: isinstance(leaf, AbstractIntegrand | AbstractDenoiser)
     named, structure = jax.tree.flatten_with_path(integrands, is_leaf=is_integrand)
     rates = [rate for _, rate in named]
@@ -200,7 +200,7 @@ def integrate(
         if tails:
             _warn_of_truncation(rates[k], estimates[-1], ends[:, 1], factors[1], high, name)
     given = [rate for rate in jax.tree.leaves(given, is_leaf=is_integrand) if isinstance(rate, AbstractIntegrand)]
-    check_units(map(model_of, given), samples)
+    check_units(map(model_of, given), as_given)
     return jax.tree.unflatten(structure, estimates)
 
 
