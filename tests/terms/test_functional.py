@@ -49,7 +49,9 @@ def test_a_rate_beside_an_sde_has_its_mean_and_leaves_the_path_alone(solver, get
 
 
 @pytest.mark.parametrize(
-    "solver", [dfx.Euler(), dfx.Heun(), dfx.EulerHeun(), dfx.SPaRK()], ids=lambda s: type(s).__name__
+    "solver",
+    [dfx.Euler(), dfx.Heun(), dfx.EulerHeun(), dfx.SPaRK(), dfx.StratonovichMilstein()],
+    ids=lambda s: type(s).__name__,
 )
 def test_a_stochastic_integral_is_that_of_ito_for_every_solver(solver, getkey):
     # ∫⟨B, dB⟩ = ½(‖B_T‖² − dT), path by path.
