@@ -4,14 +4,14 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jax.core import Tracer
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from .._arguments import check_instance, check_whole
 from ..denoiser import AbstractDenoiser, Equilibrium, noise, signal
-from ..parallel import on_each_device, replicate, shard
+from ..parallel import check_mesh, on_each_device, replicate, shard
 from ..process import AbstractProcess
-from ._checks import check_samples, check_shape
+from ._checks import check_parts, check_samples, check_shape, check_solved, check_tolerances, first_failure
 from ._divergence import AbstractDivergence, ExactDivergence
 
 
@@ -94,7 +94,13 @@ def log_density(
         Chen et al., Neural ordinary differential equations (2018); Song et al., Score-based generative modeling through
         SDEs (2021), Eq. (39); the paper's Eq. (63) is its flow.
     """
+    check_parts(process, denoiser, key)
     check_samples(x, y)
+    check_instance("divergence", divergence, AbstractDivergence)
+    check_instance("solver", solver, dfx.AbstractERK, "Give a solver such as diffrax.Tsit5().")
+    check_tolerances(rtol, atol)
+    check_whole("max_steps", max_steps, 1)
+    check_mesh(mesh)
     if key is None:
         if not isinstance(divergence, ExactDivergence):
             raise ValueError(f"`key` is needed for a divergence that is random, {type(divergence).__name__}.")
@@ -105,17 +111,16 @@ def log_density(
     high = jnp.asarray(min(denoiser.log_snr_range[1], _UNBOUNDED[1]), x.dtype)
     samples = shard((x, y, jr.split(key, x.shape[0])), mesh)
     controller = dfx.PIDController(rtol=rtol, atol=atol)
-    value, truncation, remainder, steps, failed = _solve(
+    value, truncation, remainder, steps, failure = _solve(
         replicate(denoiser, mesh), samples, low, high, divergence, solver, controller, max_steps, mesh
     )
-    message = (
-        f"A flow did not meet `rtol` = {rtol}, `atol` = {atol} in `max_steps` = {max_steps}, or left all bounds: raise "
-        "`max_steps`, loosen the tolerance, or look at the denoiser there."
+    value = check_solved(
+        value,
+        failure,
+        f"became infinite or NaN along its flow under {type(solver).__name__}: look at the denoiser there",
+        f"did not meet `rtol` = {rtol}, `atol` = {atol} in `max_steps` = {max_steps}: raise `max_steps`, loosen the "
+        "tolerance, or look at the denoiser there",
     )
-    if isinstance(failed, Tracer):
-        value = eqx.error_if(value, failed, message)
-    elif bool(jnp.any(failed)):
-        raise RuntimeError(message)
     stages = solver.tableau.num_stages  # pyright: ignore[reportAttributeAccessIssue]
     return LogDensity(value, truncation, remainder, steps, stages * steps, rtol, atol)
 
@@ -152,10 +157,10 @@ def _solve(denoiser, samples, low, high, divergence, solver, controller, max_ste
         truncation = -0.5 * (jnp.sum(eps**2) - noise(high) * spread)
         remainder = _beyond_equilibrium(lambda z: predict(z, low), z, low, divergence, probes)
         value = Equilibrium().log_density(z) + remainder + total + x.size * jnp.log(signal(high)) + truncation
-        failed = (out.result != dfx.RESULTS.successful) | ~jnp.isfinite(value)
-        return value, truncation, remainder, out.stats["num_steps"], failed
+        return value, truncation, remainder, out.stats["num_steps"], out.result != dfx.RESULTS.successful
 
-    return on_each_device(jax.vmap(one), mesh)(*samples)
+    *found, gave_up = on_each_device(jax.vmap(one), mesh)(*samples)
+    return *found, first_failure(gave_up, found[0])
 
 
 def _beyond_equilibrium(predict, z, log_snr, divergence, probes):
