@@ -23,7 +23,7 @@ CLOCKS = {
     "VP, wide": ex.VariancePreserving(beta_max=20.0, kappa=3.0),
     "VP, long": ex.VariancePreserving(beta_min=1e-4, beta_max=0.02, T=1000.0),
     "VP, short": ex.VariancePreserving(beta_min=1e5, beta_max=16e6, T=1e-6),
-    "scheduled": ex.ScheduledVariancePreserving(jnp.array([0.0, 1.0, 3.0])),
+    "scheduled": ex.ScheduledVariancePreserving(log_rates=jnp.array([0.0, 1.0, 3.0])),
     "sub-VP": ex.SubVariancePreserving(),
     "VE": ex.VarianceExploding(sigma_max=60.0),
     "straight line": ex.StraightLine(),

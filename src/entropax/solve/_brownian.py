@@ -29,10 +29,7 @@ class CellwiseBrownianPath(dfx.AbstractBrownianPath):
     ts: Float[Array, " times"]
     key: PRNGKeyArray
     shape: tuple[int, ...] = eqx.field(static=True)
-
-    @property
-    def levy_area(self):
-        return dfx.SpaceTimeLevyArea
+    levy_area: type = eqx.field(static=True, default=dfx.SpaceTimeLevyArea)
 
     @property
     def t0(self):

@@ -67,9 +67,10 @@ def log_density(
 
     and smooth in this clock, so it is solved there; the process says at which $\lambda(T)$ it ends. It begins at the
     upper end of the denoiser's range, $\lambda = 20$ for one that is trusted everywhere. There the data already carry a
-    little noise, whose effect is taken off to second order by the heat equation, $\log p_0 \approx \log p -
-    \tfrac12\frac{\Sigma}{\mu^2}(\nabla\cdot s + \|s\|^2)$. At the end it is nearly $\mathcal{N}(0, I)$; what it is
-    more, $\log p_T$ has from the model's own score along the ray from 0 to $z$. Both corrections are reported.
+    little noise, whose effect is removed to first order in its variance $\Sigma/\mu^2$ by the heat equation, $\log p_0
+    = \log p - \tfrac12\frac{\Sigma}{\mu^2}(\nabla\cdot s + \|s\|^2) + O\bigl((\Sigma/\mu^2)^2\bigr)$. At the end
+    the distribution is nearly $\mathcal{N}(0, I)$; the difference of $\log p_T$ from it is computed from the score of
+    the model along the ray from 0 to $z$. Both corrections are reported.
 
     **Arguments:**
 
