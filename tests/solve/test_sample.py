@@ -261,3 +261,18 @@ def test_samples_that_fail_are_named():
     message = "4 samples, the first at index 0, did not reach the end under Tsit5 in `max_steps` = 3"
     with pytest.raises(RuntimeError, match=message):
         ex.decode(PROCESS, gaussian(), latent, sampler=tight)
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [ex.Sampler(steps=3), ex.Sampler(dfx.ShARK(), steps=3, churn=1.0, clock=ex.LogSNR())],
+    ids=["flow", "SDE"],
+)
+def test_ranks_need_not_be_promoted(sampler):
+    y = jnp.zeros((4, 2))
+    with jax.numpy_rank_promotion("raise"):
+        samples = ex.sample(PROCESS, PROBLEM.denoiser(), (4, 3), y, key=jr.key(0), sampler=sampler)
+        if not sampler.noisy:
+            ex.log_density(PROCESS, PROBLEM.denoiser(), samples.x, y)
+            ex.solve.path_nll(PROCESS, gaussian(), jnp.ones((4, 2)), key=jr.key(0), paths=ex.solve.Paths(steps=4))
+    assert samples.x.shape == (4, 3)

@@ -10,6 +10,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from .._arguments import check_key, check_not_negative
 from ..denoiser import AbstractDenoiser, check_conditions, check_labels
+from ..parallel import gather
 from ..process import AbstractProcess
 from ..terms import check_model
 
@@ -112,32 +113,33 @@ def check_samples(x: Float[Array, " batch *shape"], y: PyTree | None, name: str 
         raise ValueError(f"`{name}` must be finite; it holds NaN or infinite entries.")
 
 
-def first_failure(gave_up: Bool[Array, " batch"], x: Float[Array, " batch *shape"]) -> Int[Array, "3"]:
-    """How many samples failed, the index of the first, and whether that one is finite: a solver gave it up, or it has
-    left all bounds. Three numbers, so that a batch over several processes need not be gathered."""
+# What became of a sample.
+_SOLVED, _INFINITE, _UNFINISHED = 0, 1, 2
+
+
+def outcome(gave_up: Bool[Array, " batch"], x: Float[Array, " batch *shape"]) -> Int[Array, " batch"]:
+    """What became of each sample: solved, no longer finite, or given up by the solver. Devices share nothing for it."""
     finite = jnp.all(jnp.isfinite(x).reshape(x.shape[0], -1), 1)
-    failed = gave_up | ~finite
-    first = jnp.argmax(failed)
-    # A solver that gives up may leave anything behind, so that it counts first.
-    return jnp.stack([number.astype(jnp.int32) for number in (jnp.sum(failed), first, gave_up[first])])
+    return jnp.where(gave_up, _UNFINISHED, jnp.where(finite, _SOLVED, _INFINITE))
 
 
-def check_solved(x: PyTree[Array], failure: Int[Array, "3"], infinite: str, unfinished: str) -> PyTree[Array]:
+def check_solved(x: PyTree[Array], outcomes: Int[Array, " batch"], infinite: str, unfinished: str) -> PyTree[Array]:
     """The result of a solve, refused where a sample failed.
 
     **Arguments:**
 
     - `x`: the result.
-    - `failure`: from [`first_failure`][].
+    - `outcomes`: from [`outcome`][].
     - `infinite`, `unfinished`: what happened to a sample that is not finite, and to one that the solver gave up.
 
     **Raises:** `RuntimeError` that says how many failed, which is the first, and why; under tracing a runtime error, by
         [`equinox.error_if`][], that says why.
     """
-    if isinstance(failure, Tracer):
-        return eqx.error_if(x, failure[0] > 0, f"A sample {infinite}; or it {unfinished}.")
-    count, first, gave_up = (int(number) for number in jax.device_get(failure))
-    if count:
-        which = f"Sample {first}" if count == 1 else f"{count} samples, the first at index {first},"
-        raise RuntimeError(f"{which} {unfinished if gave_up else infinite}.")
+    if isinstance(outcomes, Tracer):
+        return eqx.error_if(x, jnp.any(outcomes != _SOLVED), f"A sample {infinite}; or it {unfinished}.")
+    found = gather(outcomes)
+    failed = np.flatnonzero(found != _SOLVED)
+    if failed.size:
+        which = f"Sample {failed[0]}" if failed.size == 1 else f"{failed.size} samples, the first at index {failed[0]},"
+        raise RuntimeError(f"{which} {unfinished if found[failed[0]] == _UNFINISHED else infinite}.")
     return x

@@ -11,7 +11,7 @@ from .._arguments import check_instance, check_whole
 from ..denoiser import AbstractDenoiser, Equilibrium, noise, signal
 from ..parallel import check_mesh, on_each_device, replicate, shard
 from ..process import AbstractProcess
-from ._checks import check_parts, check_samples, check_shape, check_solved, check_tolerances, first_failure
+from ._checks import check_parts, check_samples, check_shape, check_solved, check_tolerances, outcome
 from ._divergence import AbstractDivergence, ExactDivergence
 
 
@@ -112,12 +112,12 @@ def log_density(
     high = jnp.asarray(min(denoiser.log_snr_range[1], _UNBOUNDED[1]), x.dtype)
     samples = shard((x, y, jr.split(key, x.shape[0])), mesh)
     controller = dfx.PIDController(rtol=rtol, atol=atol)
-    value, truncation, remainder, steps, failure = _solve(
+    value, truncation, remainder, steps, outcomes = _solve(
         replicate(denoiser, mesh), samples, low, high, divergence, solver, controller, max_steps, mesh
     )
     value = check_solved(
         value,
-        failure,
+        outcomes,
         f"became infinite or NaN along its flow under {type(solver).__name__}: look at the denoiser there",
         f"did not meet `rtol` = {rtol}, `atol` = {atol} in `max_steps` = {max_steps}: raise `max_steps`, loosen the "
         "tolerance, or look at the denoiser there",
@@ -161,7 +161,7 @@ def _solve(denoiser, samples, low, high, divergence, solver, controller, max_ste
         return value, truncation, remainder, out.stats["num_steps"], out.result != dfx.RESULTS.successful
 
     *found, gave_up = on_each_device(jax.vmap(one), mesh)(*samples)
-    return *found, first_failure(gave_up, found[0])
+    return *found, outcome(gave_up, found[0])
 
 
 def _beyond_equilibrium(predict, z, log_snr, divergence, probes):

@@ -13,7 +13,7 @@ from ..denoiser import AbstractDenoiser, entropy_field, Equilibrium, score
 from ..integral import Estimate, mean_of
 from ..process import AbstractProcess
 from ..terms import accumulate, check_churn, forward, GridBrownianPath, PathState, reverse
-from ._checks import check_denoiser, check_parts, check_solved, first_failure
+from ._checks import check_denoiser, check_parts, check_solved, outcome
 from ._divergence import AbstractDivergence, ExactDivergence
 from ._evaluations import equivalent, takes_noise
 from ._grid import uniform_in_log_snr
@@ -231,13 +231,13 @@ def forward_functional(process, x, args, rate, key, paths) -> tuple[PathState, A
 
 
 def _solve(terms, ts, x, args, paths) -> PathState:
-    end, failure = _run(terms, ts, x, args, equivalent(paths.solver))
-    if isinstance(failure, Tracer):
+    end, outcomes = _run(terms, ts, x, args, equivalent(paths.solver))
+    if isinstance(outcomes, Tracer):
         return end
     name = type(paths.solver).__name__
     return check_solved(
         end,
-        failure,
+        outcomes,
         f"became infinite or NaN along its path under {name} in {ts.size - 1} steps: give more `steps`, a later "
         "`s_min`, or look at the denoiser there",
         "was given up by the solver",
@@ -259,7 +259,7 @@ def _run(terms, ts, x, args, solver):
     )
     assert out.ys is not None
     end = jax.tree.map(lambda leaf: leaf[0], out.ys)
-    return end, first_failure(jnp.zeros(end.total.shape, bool), end.total)
+    return end, outcome(jnp.zeros(end.total.shape, bool), end.total)
 
 
 def log_terminal(process, x, s):

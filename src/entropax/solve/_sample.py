@@ -13,7 +13,7 @@ from ..parallel import on_each_device, replicate, shard
 from ..process import AbstractProcess
 from ..terms import GridBrownianPath, probability_flow, ProbabilityFlow, reverse, TimeReversed
 from ._brownian import CellwiseBrownianPath
-from ._checks import check_inputs, check_parts, check_prediction, check_solved, first_failure
+from ._checks import check_inputs, check_parts, check_prediction, check_solved, outcome
 from ._evaluations import equivalent, evaluations
 from ._sampler import Sampler
 
@@ -113,8 +113,8 @@ def decode(
     terms, denoiser, ts, latent, y = _begin(process, denoiser, latent, y, key, sampler)
     # Of the sampler what is compiled; the rest are numbers that must not be part of it.
     how = equivalent(sampler.solver), sampler.controller, sampler.max_steps, sampler.mesh, sampler.time, sampler.finish
-    end, failure, steps = _drawn(terms, denoiser, how, ts, latent, y)
-    return Samples(_checked(end, failure, sampler, ts), _evaluations(sampler, steps), steps)
+    end, outcomes, steps = _drawn(terms, denoiser, how, ts, latent, y)
+    return Samples(_checked(end, outcomes, sampler, ts), _evaluations(sampler, steps), steps)
 
 
 def trajectory(
@@ -138,8 +138,8 @@ def trajectory(
     if sampler.controller is not None:
         raise ValueError("`sampler` must have a fixed grid for a trajectory: leave its `controller` out.")
     terms, denoiser, ts, latent, y = _begin(process, denoiser, latent, y, key, sampler)
-    states, failure = _path(terms, denoiser, equivalent(sampler.solver), ts, latent / _scale(sampler.time, -ts[0]), y)
-    states = _checked(states, failure, sampler, ts)
+    states, outcomes = _path(terms, denoiser, equivalent(sampler.solver), ts, latent / _scale(sampler.time, -ts[0]), y)
+    states = _checked(states, outcomes, sampler, ts)
     scales = jax.vmap(lambda t: _scale(sampler.time, -t))(ts)
     z = states * scales.reshape(-1, *(1,) * latent.ndim)
     return Trajectory(jax.vmap(sampler.time.log_snr)(-ts), z)
@@ -183,8 +183,8 @@ def encode(
     terms = probability_flow(clock, denoiser)
     start = x * clock.mean_factor(ts[0])
     solver, controller, max_steps, mesh = sampler.solver, sampler.controller, sampler.max_steps, sampler.mesh
-    end, failure = _encoded(terms, denoiser, solver, controller, max_steps, mesh, ts, start, y)
-    return _checked(end, failure, sampler, ts) * _scale(clock, ts[-1])
+    end, outcomes = _encoded(terms, denoiser, solver, controller, max_steps, mesh, ts, start, y)
+    return _checked(end, outcomes, sampler, ts) * _scale(clock, ts[-1])
 
 
 def _begin(process, denoiser, latent, y, key, sampler):
@@ -233,13 +233,13 @@ def _drawn(terms, denoiser, how, ts, latent, y):
         x = x / clock.mean_factor(s)
     else:
         x = jax.vmap(lambda x, y: _finished(finish, clock, denoiser, x, s, y))(x, y)
-    return x, first_failure(failed, x), steps
+    return x, outcome(failed, x), steps
 
 
 @eqx.filter_jit
 def _encoded(terms, denoiser, solver, controller, max_steps, mesh, ts, x, y):
     x, failed, _ = _solved(terms, denoiser, solver, controller, max_steps, mesh, ts, x, y)
-    return x, first_failure(failed, x)
+    return x, outcome(failed, x)
 
 
 def _finished(finish, clock, denoiser, x, s, y):
@@ -275,7 +275,7 @@ def _path(terms, denoiser, solver, ts, x, y):
 
     _, states = jax.lax.scan(keeping, start, times)
     states = jnp.concatenate([x[None], states])
-    return states, first_failure(jnp.zeros(x.shape[0], bool), jnp.swapaxes(states, 0, 1))
+    return states, outcome(jnp.zeros(x.shape[0], bool), jnp.swapaxes(states, 0, 1))
 
 
 def _stepping(terms, solver, ts, x, y):
@@ -331,11 +331,11 @@ def _check_sampler(sampler):
     )
 
 
-def _checked(x, failure, sampler, ts):
+def _checked(x, outcomes, sampler, ts):
     name = type(sampler.solver).__name__
     return check_solved(
         x,
-        failure,
+        outcomes,
         f"became infinite or NaN under {name} in {ts.size - 1} steps: give more `steps`, another grid, less "
         "guidance, or look at the denoiser there; labels that a model does not have do the same",
         f"did not reach the end under {name} in `max_steps` = {sampler.max_steps}: raise `max_steps`, or give a looser "
