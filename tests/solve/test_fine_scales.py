@@ -44,14 +44,14 @@ def assert_spreads(variances):
     np.testing.assert_allclose(variances, VARIANCES, rtol=0.05)
 
 
-def assert_a_flow_keeps_the_law(sampler):
+def assert_a_flow_keeps_the_law(sampler, law=LAW):
     # The law is Gaussian, so that the sampler is affine: two opposite states say what it does.
     x = np.asarray(
-        ex.decode(PROCESS, LAW, jnp.ones((2, 5)) * jnp.array([[1.0], [-1.0]]), sampler=sampler).x, np.float64
+        ex.decode(PROCESS, law, jnp.ones((2, 5)) * jnp.array([[1.0], [-1.0]]), sampler=sampler).x, np.float64
     )
     assert_spreads((0.5 * (x[0] - x[1])) ** 2)
     # The noise begins at e⁻⁴ of the mean away from 0, which the spread carries along.
-    assert np.all(np.abs(x.mean(0) - MEAN) < 0.07 * np.sqrt(VARIANCES) + 1e-6)
+    assert np.all(np.abs(x.mean(0) - law.mean) < 0.07 * np.sqrt(VARIANCES) + 1e-6)
 
 
 def assert_draws_have_the_law(sampler, key, batch):
@@ -78,9 +78,11 @@ def test_heun(grid):
 
 @pytest.mark.parametrize("clock", ["default", "VP", "log-SNR", "cosine"])
 def test_adaptive_flows(clock):
-    controller = dfx.PIDController(rtol=1e-5, atol=1e-8)
+    # About 0, because a tolerance relative to a mean of 0.5 would not resolve a spread of 1e-5.
+    centred = ex.Gaussian(np.zeros(5), np.diag(VARIANCES))
+    controller = dfx.PIDController(rtol=1e-4, atol=1e-8)
     sampler = ex.Sampler(dfx.Tsit5(), clock=CLOCKS[clock], controller=controller, log_snr_range=RANGE)
-    assert_a_flow_keeps_the_law(sampler)
+    assert_a_flow_keeps_the_law(sampler, centred)
 
 
 @every_clock
@@ -98,9 +100,9 @@ def test_noise_under_a_multistep_solver(churn, getkey):
 @pytest.mark.slow
 @pytest.mark.parametrize("clock", ["default", "VP", "log-SNR"])
 def test_noise_under_adaptive_steps(clock, getkey):
-    # A tolerance relative to the state resolves a small spread about 0 only.
+    # A tolerance relative to the state resolves a small spread about 0 only, and a loose one accepts a leap by chance.
     law = ex.Gaussian(np.zeros(1), np.array([[1e-8]]))
-    controller = dfx.PIDController(rtol=0.05, atol=1e-5)
+    controller = dfx.PIDController(rtol=0.02, atol=2e-6)
     sampler = ex.Sampler(dfx.ShARK(), clock=CLOCKS[clock], churn=1.0, controller=controller, log_snr_range=(-8.0, 22.0))
     x = np.asarray(ex.sample(PROCESS, law, (128, 1), key=getkey(), sampler=sampler).x, np.float64)
     assert abs(x.var() / 1e-8 - 1) < 0.05 + 4 * np.sqrt(2 / 128)
