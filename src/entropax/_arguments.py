@@ -32,6 +32,28 @@ def check_not_negative(**values: object) -> None:
             raise ValueError(f"`{name}` must be finite and not negative; got {value}.")
 
 
+def check_at_most(**values: object) -> None:
+    """Refuses two numbers, given by their names in order, of which the first is greater than the second.
+
+    **Raises:** `ValueError` that names both and what was found.
+    """
+    (first, low), (second, high) = values.items()
+    known = _concrete(first, low, "finite"), _concrete(second, high, "finite")
+    if known[0] is not None and known[1] is not None and not (known[0] <= known[1]).all():
+        raise ValueError(f"`{first}` must be at most `{second}`; got {low} and {high}.")
+
+
+def check_finite(**values: object) -> None:
+    """Refuses arguments, given by their names, that are not finite numbers; of an array, any entry.
+
+    **Raises:** `ValueError` that names the argument and what was found.
+    """
+    for name, value in values.items():
+        known = _concrete(name, value, "finite")
+        if known is not None and not np.isfinite(known).all():
+            raise ValueError(f"`{name}` must be finite; got {value}.")
+
+
 def check_whole(name: str, value: object, least: int) -> None:
     """Refuses what is not an integer of at least `least`. Booleans and whole floats are refused too.
 

@@ -32,6 +32,25 @@ def make_mesh(devices: Sequence | None = None) -> Mesh:
     return Mesh(np.asarray(devices), (_BATCH,), axis_types=(AxisType.Auto,))
 
 
+def check_mesh(mesh: Mesh | None) -> None:
+    """Refuses what is no mesh, and a mesh with axes of another name or type than those of
+    [`entropax.parallel.make_mesh`][]; accepts `None`.
+
+    **Raises:** `ValueError` that says what to use instead.
+    """
+    if mesh is None:
+        return
+    wanted = "`mesh` must be of entropax.parallel.make_mesh, with an axis `batch` and axes of type Auto; got"
+    if not isinstance(mesh, Mesh):
+        raise ValueError(f"{wanted} {type(mesh).__name__}. Write entropax.parallel.make_mesh(devices).")
+    if _BATCH not in mesh.axis_names or any(kind != AxisType.Auto for kind in mesh.axis_types):
+        axes = ", ".join(f"{name} of type {kind.name}" for name, kind in zip(mesh.axis_names, mesh.axis_types))
+        raise ValueError(
+            f"{wanted} {axes}. Write entropax.parallel.make_mesh(mesh.devices.flatten()); a mesh of jax.make_mesh has "
+            "axes of type Explicit, unless told otherwise, under which solves fail."
+        )
+
+
 def leads() -> bool:
     """Whether this process is the one of its job that speaks and writes."""
     return jax.process_index() == 0
@@ -59,8 +78,10 @@ def shard(tree: PyTree, mesh: Mesh | None) -> PyTree:
     """Spreads the leading axis of every array over the mesh, inside and outside of `jax.jit`; no mesh, no change. Where
     there are several processes, each brings the same whole array, and keeps its part.
 
-    **Raises:** `ValueError` where a leading axis does not divide by the number of devices.
+    **Raises:** `ValueError` where a leading axis does not divide by the number of devices, and for other meshes than
+        those of [`entropax.parallel.make_mesh`][].
     """
+    check_mesh(mesh)
     if mesh is None:
         return tree
     for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_array)):
@@ -73,6 +94,7 @@ def shard(tree: PyTree, mesh: Mesh | None) -> PyTree:
 
 def replicate(tree: PyTree, mesh: Mesh | None) -> PyTree:
     """Copies every array to all devices of the mesh; no mesh, no change."""
+    check_mesh(mesh)
     if mesh is None:
         return tree
     return eqx.filter_shard(tree, NamedSharding(mesh, PartitionSpec()))
@@ -81,6 +103,7 @@ def replicate(tree: PyTree, mesh: Mesh | None) -> PyTree:
 def shard_parameters(tree: PyTree, mesh: Mesh | None) -> PyTree:
     """Spreads every large array over the mesh, along its longest axis that divides by the number of devices, and copies
     the others: parameters and optimiser states that one device cannot hold. No mesh, no change."""
+    check_mesh(mesh)
     if mesh is None:
         return tree
 
@@ -136,6 +159,7 @@ def on_each_device(function: Callable[..., PyTree], mesh: Mesh | None) -> Callab
     - `function`: of pytrees of arrays with a common leading axis, to pytrees of the same kind, row by row.
     - `mesh`: from [`entropax.parallel.make_mesh`][].
     """
+    check_mesh(mesh)
     if mesh is None:
         return function
     spec = PartitionSpec(_BATCH)

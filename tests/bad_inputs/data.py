@@ -83,7 +83,9 @@ INPUTS = [
     BadInput("infinity to scale", lambda: data.standardise(np.array([1.0, np.inf])), ValueError, ("`x`", "1 infinite")),
     BadInput("a seed for a key", lambda: data.digits(anything(3)), ValueError, ("`key`", "got 3", "jax.random.key(3)")),
     BadInput("no key", lambda: data.Square().sample(anything(None), 3), ValueError, ("`key`", "got None")),
-    BadInput("keys", lambda: data.Moons().sample(jr.split(jr.key(0), 2), 3), ValueError, ("`key`", "array of keys", "(2,)")),
+    BadInput(
+        "keys", lambda: data.Moons().sample(jr.split(jr.key(0), 2), 3), ValueError, ("`key`", "array of keys", "(2,)")
+    ),
     BadInput(
         "fewer than no samples", lambda: data.Circle().sample(jr.key(0), -1), ValueError, ("`num`", "0 or more", "-1")
     ),

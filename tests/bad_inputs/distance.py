@@ -48,12 +48,12 @@ INPUTS = [
         # Samples.
         ("rows of unequal length", lambda: distance.energy_distance([[1.0, 2.0], [3.0]], Y), ("`x`", "list")),
         ("complex samples", lambda: distance.energy_distance(X, Y + 1j), ("`y`", "real numbers", "complex128")),
-        ("text", lambda: distance.mmd(X.astype(str), Y), ("`x`", "real numbers", "<U")),
+        ("text", lambda: distance.mmd(X.astype(str), Y), ("`x`", "numbers", "<U")),
         ("objects", lambda: distance.frechet_distance(X.astype(object), Y), ("`x`", "real numbers", "object")),
-        ("no samples given", lambda: distance.energy_distance(X, None), ("`y`", "real numbers", "NoneType")),
+        ("no samples given", lambda: distance.energy_distance(X, None), ("`y`", "array", "None")),
         ("dates", lambda: distance.moments(np.arange(9).astype("datetime64[D]")), ("`x`", "real", "datetime64")),
-        ("a mask", lambda: distance.mmd(np.ma.masked_greater(X, 1), Y), ("`x`", "masked", "of its 80 entries")),
-        ("masked moments", lambda: distance.moments(np.ma.masked_less(X, 0)), ("`x`", "masked", "Leave out")),
+        ("a mask", lambda: distance.mmd(np.ma.masked_greater(X, 1), Y), ("`x`", "masks", "of 80 entries")),
+        ("masked moments", lambda: distance.moments(np.ma.masked_less(X, 0)), ("`x`", "masks", "Leave")),
         ("one number", lambda: distance.energy_distance(3.0, Y), ("`x`", "first axis", "()")),
         ("no samples", lambda: distance.energy_distance(np.zeros((0, 2)), Y), ("`x`", "samples", "(0, 2)")),
         ("one sample", lambda: distance.sliced_wasserstein(X[:1], Y, key=jr.key(0)), ("`x`", "at least 2", "got 1")),
@@ -61,7 +61,7 @@ INPUTS = [
         ("a column and a row", lambda: distance.mmd(X[:, 0], Y[:, :1]), ("`y`", "()", "(1,)")),
         ("NaN", lambda: distance.mmd(np.where(X > 1, np.nan, X), Y), ("`x`", "finite", "NaN")),
         ("infinity", lambda: _classified_of(np.where(X > 1, np.inf, X)), ("`x`", "finite", "infinite")),
-        ("large integers", lambda: distance.energy_distance(EXTREME, EXTREME), ("`x`", "2^53", "Subtract")),
+        ("large integers", lambda: distance.energy_distance(EXTREME, EXTREME), ("`x`", "float64", "Subtract")),
         (
             "one point each",
             lambda: distance.energy_distance(np.ones((5, 2)), np.zeros((4, 2))),
@@ -113,7 +113,7 @@ INPUTS = [
             ("`log_density`", "log_prob", "GaussianMixture"),
         ),
         ("one density", lambda: distance.kl_to(X, lambda x: _density(x).sum()), ("`log_density`", "(40,)", "()")),
-        ("no density", lambda: distance.cross_entropy(X, lambda _: None), ("`log_density(x)`", "real", "NoneType")),
+        ("no density", lambda: distance.cross_entropy(X, lambda _: None), ("`log_density(x)`", "array", "None")),
         ("a complex density", lambda: distance.kl_to(X, lambda x: 1j * _density(x)), ("`log_density(x)`", "complex")),
         (
             "off the support",
@@ -122,7 +122,7 @@ INPUTS = [
         ),
         # Gaussians and mixtures.
         ("variances", lambda: distance.gaussian_kl([0, 0], [1, 1], [0, 0], [1, 1]), ("`cov_a`", "(2, 2)", "(2,)")),
-        ("means in words", lambda: distance.gaussian_w2(["a"], [[1]], [0], [[1]]), ("`mean_a`", "real", "<U1")),
+        ("means in words", lambda: distance.gaussian_w2(["a"], [[1]], [0], [[1]]), ("`mean_a`", "numbers", "<U1")),
         ("numbers, not arrays", lambda: distance.gaussian_w2(0.0, 1.0, 0.0, 1.0), ("`mean_a`", "(dim,)", "()")),
         ("a negative variance", lambda: distance.gaussian_kl([0], [[-1]], [0], [[1]]), ("`cov_a`", "positive", "-1")),
         ("infinitely far", lambda: distance.gaussian_kl([1e200], [[1]], [0], [[1]]), ("`mean_a`", "float64")),

@@ -154,12 +154,6 @@ INPUTS = [
         ValueError,
         ("`log_snr_range`", "all integrands", "(1.0, 0.0)"),
     ),
-    BadInput(
-        "a denoiser that is trusted beyond all integrals",
-        lambda: ex.integrate(ex.Gap(_Above(), ex.Zero()), X, key=KEY),
-        ValueError,
-        ("(-16.0, 24.0)", "`log_snr_range`"),
-    ),
     BadInput("half a chunk", lambda: ex.Integrator(chunk=0.5), ValueError, ("`chunk`", "whole", "0.5")),
     BadInput("a number of nodes alone", lambda: ex.Integrator(nodes=16), ValueError, ("`nodes`", "Nodes", "16")),
     BadInput("two and a half nodes", lambda: ex.Stratified(2.5), ValueError, ("`num`", "whole", "2.5")),

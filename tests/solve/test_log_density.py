@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
 import entropax as ex
+from tests.trusted import Trusted
 
 
 PROCESSES = {
@@ -109,3 +110,22 @@ def test_gradients_are_the_score_and_finite_differences(getkey):
     np.testing.assert_allclose(of_x, -x / std**2, rtol=5e-3, atol=5e-3)
     slope = jnp.sum(0.5 * (x**2 / variance - 1) / variance)
     np.testing.assert_allclose(of_variance, slope, rtol=5e-3)
+
+
+@pytest.mark.parametrize("law", ["Gaussian", "mixture"])
+def test_the_truncation_is_removed_to_first_order_in_the_noise(law):
+    # What remains of noise of variance e^{−λ} falls with its square; without the correction, with the variance itself.
+    if law == "Gaussian":
+        denoiser, x = ex.Gaussian(np.zeros(1), np.eye(1)), jnp.array([[0.2], [2.5]])
+        exact = norm.logpdf(np.asarray(x)).sum(1)
+    else:
+        denoiser = ex.GaussianMixture(np.array([0.4, 0.6]), np.array([[-1.0], [1.5]]), np.array([[[0.8]], [[1.2]]]))
+        x = jnp.array([[0.3], [3.5]])
+        exact = np.log(0.4 * norm.pdf(x[:, 0], -1.0, 0.8**0.5) + 0.6 * norm.pdf(x[:, 0], 1.5, 1.2**0.5))
+    without, remaining = [], []
+    for variance in (0.1, 0.025):
+        found = ex.log_density(VP, Trusted(denoiser, (-16.0, -np.log(variance))), x)
+        without.append(np.abs(found.value - found.truncation - exact))
+        remaining.append(np.abs(found.value - exact))
+    np.testing.assert_allclose(np.log(without[0] / without[1]) / np.log(4), 1, atol=0.25)
+    np.testing.assert_allclose(np.log(remaining[0] / remaining[1]) / np.log(4), 2, atol=0.25)

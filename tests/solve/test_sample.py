@@ -228,3 +228,51 @@ def test_gradients_are_those_of_finite_differences():
     slope, step = jax.grad(loss)(mean), 1e-2
     shift = jnp.array([step, 0.0])
     assert abs((loss(mean + shift) - loss(mean - shift)) / (2 * step) - slope[0]) < 1e-2 * abs(slope[0])
+
+
+def test_milstein_solvers_are_euler_and_need_no_more_memory():
+    # The square of all increments of this batch would take 5 TB.
+    law, latent = ex.Equilibrium(0.3), jr.normal(jr.key(0), (64, 17_000))
+    milstein, euler = (
+        ex.decode(PROCESS, law, latent, key=jr.key(1), sampler=ex.Sampler(solver, steps=4, churn=1.0)).x
+        for solver in (dfx.ItoMilstein(), dfx.Euler())
+    )
+    np.testing.assert_array_equal(milstein, euler)
+
+
+def test_samples_that_fail_are_named():
+    class Fragile(ex.AbstractDenoiser):
+        @property
+        def log_snr_range(self):
+            return -9.0, 9.0
+
+        def __call__(self, z, log_snr, y=None):
+            assert y is not None
+            return jnp.where(y > 0, jnp.nan, 1.0) * z
+
+    y, latent = jnp.array([0.0, 0.0, 1.0, 0.0]), jnp.ones((4, 2))
+    with pytest.raises(RuntimeError, match="Sample 2 became infinite or NaN under DPMSolverPlusPlus in 3 steps"):
+        ex.decode(PROCESS, Fragile(), latent, y, sampler=ex.Sampler(steps=3))
+    with pytest.raises(RuntimeError, match="3 samples, the first at index 0, became infinite or NaN"):
+        ex.encode(PROCESS, Fragile(), latent, 1 - y, sampler=ex.Sampler(steps=3))
+    with pytest.raises(RuntimeError, match="Sample 2 became infinite or NaN"):
+        ex.trajectory(PROCESS, Fragile(), latent, y, sampler=ex.Sampler(steps=3))
+    tight = ex.Sampler(dfx.Tsit5(), controller=dfx.PIDController(rtol=1e-5, atol=1e-5), max_steps=3)
+    message = "4 samples, the first at index 0, did not reach the end under Tsit5 in `max_steps` = 3"
+    with pytest.raises(RuntimeError, match=message):
+        ex.decode(PROCESS, gaussian(), latent, sampler=tight)
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [ex.Sampler(steps=3), ex.Sampler(dfx.ShARK(), steps=3, churn=1.0, clock=ex.LogSNR())],
+    ids=["flow", "SDE"],
+)
+def test_ranks_need_not_be_promoted(sampler):
+    y = jnp.zeros((4, 2))
+    with jax.numpy_rank_promotion("raise"):
+        samples = ex.sample(PROCESS, PROBLEM.denoiser(), (4, 3), y, key=jr.key(0), sampler=sampler)
+        if not sampler.noisy:
+            ex.log_density(PROCESS, PROBLEM.denoiser(), samples.x, y)
+            ex.solve.path_nll(PROCESS, gaussian(), jnp.ones((4, 2)), key=jr.key(0), paths=ex.solve.Paths(steps=4))
+    assert samples.x.shape == (4, 3)

@@ -22,7 +22,7 @@ SAMPLERS = {
         "`solver` Euler has no error estimate .* leave it",
     ),
     "multistep in another clock": (dict(clock=ex.LogSNR()), "is for the clock of the noise-to-signal ratio; got"),
-    "no steps": (dict(steps=0), "`steps` must be positive; got 0"),
+    "no steps": (dict(steps=0), "`steps` must be a whole number, at least 1; got 0"),
     "negative churn": (dict(solver=dfx.ShARK(), churn=-1.0), "`churn` must be finite and not negative; got -1.0"),
     "two ODE terms": (dict(solver=dfx.KenCarp3()), "`solver` KenCarp3 is for a sum of two ODE terms"),
 }
@@ -40,11 +40,11 @@ def test_parts_that_do_not_fit(settings, message):
         (lambda: ex.solve.Nodes(np.array([-5.0, 1.0, 1.0, 5.0])), "increase strictly.*1 at index 1 and 1 at index 2"),
         (lambda: ex.solve.Nodes(np.array([-5.0, np.nan, 5.0])), "must be finite; got nan at index 1"),
         (lambda: ex.solve.Nodes(np.array([1.0])), "two nodes or more"),
-        (lambda: ex.solve.Karras(0.0), "`rho` must be positive; got 0.0"),
-        (lambda: ex.solve.DPMSolverPlusPlus(4), "`steps` must be 1 to 3; got 4"),
-        (lambda: ex.solve.AdamsBashforth(0), "`steps` must be 1 to 4; got 0"),
-        (lambda: ex.solve.UniPC(0), "`steps` must be 1 to 3; got 0"),
-        (lambda: ex.solve.SDEDPMSolverPlusPlus(3), "`steps` must be 1 or 2; got 3"),
+        (lambda: ex.solve.Karras(0.0), "`rho` must be positive and finite; got 0.0"),
+        (lambda: ex.solve.DPMSolverPlusPlus(4), "`steps` must be 1 to 3, a whole number; got 4"),
+        (lambda: ex.solve.AdamsBashforth(0), "`steps` must be 1 to 4, a whole number; got 0"),
+        (lambda: ex.solve.UniPC(0), "`steps` must be 1 to 3, a whole number; got 0"),
+        (lambda: ex.solve.SDEDPMSolverPlusPlus(3), "`steps` must be 1 to 2, a whole number; got 3"),
         (lambda: ex.solve.evaluations(dfx.Kvaerno3()), "Kvaerno3 is implicit"),
         (lambda: ex.Guided(DENOISER, np.inf), "`weight` must be finite; got inf"),
     ],
@@ -129,5 +129,7 @@ def test_samples_that_leave_all_bounds():
         def __call__(self, z, log_snr, y=None):
             return -1e30 * z
 
-    with pytest.raises(RuntimeError, match="A sample left all bounds under DPMSolverPlusPlus in 2 steps"):
+    with pytest.raises(
+        RuntimeError, match="4 samples, the first at index 0, became infinite or NaN under DPMSolverPlusPlus in 2 steps"
+    ):
         draw(Explosive())

@@ -49,7 +49,9 @@ def test_a_rate_beside_an_sde_has_its_mean_and_leaves_the_path_alone(solver, get
 
 
 @pytest.mark.parametrize(
-    "solver", [dfx.Euler(), dfx.Heun(), dfx.EulerHeun(), dfx.SPaRK()], ids=lambda s: type(s).__name__
+    "solver",
+    [dfx.Euler(), dfx.Heun(), dfx.EulerHeun(), dfx.SPaRK(), dfx.StratonovichMilstein()],
+    ids=lambda s: type(s).__name__,
 )
 def test_a_stochastic_integral_is_that_of_ito_for_every_solver(solver, getkey):
     # ∫⟨B, dB⟩ = ½(‖B_T‖² − dT), path by path.
@@ -73,3 +75,17 @@ def test_solvers_for_additive_noise_are_refused(getkey):
         ex.terms.stochastic_integral(terms, lambda t, x, y: x, dfx.ShARK())
     with pytest.raises(ValueError, match="marked neither Itô nor Stratonovich"):
         ex.terms.stochastic_integral(terms, lambda t, x, y: x, dfx.Tsit5())
+
+
+def test_a_rate_beside_three_terms_is_that_beside_their_sum(getkey):
+    ts, x = jnp.linspace(0.0, 1.0, 17), jnp.asarray([[1.0, 2.0], [0.5, 0.0]])
+    pull, push = dfx.ODETerm(lambda t, x, y: -x), dfx.ODETerm(lambda t, x, y: jnp.cos(t) * jnp.ones_like(x))
+    both = dfx.ODETerm(lambda t, x, y: jnp.cos(t) - x)
+    noise = ex.terms.IsotropicNoise(lambda t: 0.5 + t, ex.terms.GridBrownianPath(ts, getkey(), x.shape))
+    rate = lambda t, x, y: t + jnp.sum(x**2, 1)
+    three, two = (
+        _solve(ex.terms.accumulate(dfx.MultiTerm(*terms), rate), dfx.Euler(), ts, x)
+        for terms in ((pull, push, noise), (both, noise))
+    )
+    np.testing.assert_allclose(three.x, two.x, rtol=1e-5)
+    np.testing.assert_allclose(three.total, two.total, rtol=1e-5)

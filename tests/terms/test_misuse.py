@@ -145,3 +145,30 @@ def test_solvers_for_langevin_dynamics(solver, getkey):
     )
     with pytest.raises(ValueError, match="must have `levy_area=AbstractSpaceTimeTimeLevyArea`"):
         dfx.diffeqsolve(langevin, solver, 0.0, 1.0, 0.125, (jnp.zeros(2), jnp.zeros(2)))
+
+
+LAW = ex.Gaussian(np.zeros(2), np.eye(2))
+FROM_DATA = r"score was asked for at the forward time s = 0.*s_min.*t = T − s_min"
+
+
+def _run(terms, solver, dt0=0.25, **settings):
+    return dfx.diffeqsolve(terms, solver, 0.0, 1.0, dt0, jnp.ones((4, 2)), **settings)
+
+
+@pytest.mark.parametrize("process", [ex.VariancePreserving(), ex.NoiseRatio(T=1.0), ex.StraightLine(T=0.999)])
+def test_a_score_of_data_without_noise(process, getkey):
+    with pytest.raises(RuntimeError, match=FROM_DATA):
+        _run(
+            ex.terms.probability_flow(process, LAW),
+            dfx.Tsit5(),
+            stepsize_controller=dfx.PIDController(1e-4, 1e-4),
+            max_steps=16,
+        )
+    if process.T < 1:
+        return
+    backwards = ex.terms.TimeReversed(ex.terms.ProbabilityFlow(process, LAW), process.T)
+    with pytest.raises(RuntimeError, match=FROM_DATA):
+        _run(dfx.ODETerm(backwards), dfx.Heun())
+    path = ex.terms.GridBrownianPath(jnp.linspace(0.0, 1.0, 5), getkey(), (4, 2))
+    with pytest.raises(RuntimeError, match=FROM_DATA):
+        _run(ex.terms.reverse(process, LAW, path), dfx.Heun())

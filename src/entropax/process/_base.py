@@ -6,12 +6,15 @@ import jax.numpy as jnp
 from equinox import AbstractVar
 from jaxtyping import Array, Float
 
+from .._arguments import check_positive
+
 
 # Halvings of [0, T] that bring a bracket below the spacing of float32 wherever s lies, times down to T·2⁻⁶⁰ included.
 _BISECTIONS = 60
 
-# In units of T, a time that no rate can tell from 0, and whose λ float32 can.
-_NEXT_TO_ZERO = 1e-9
+# A time that no rate can distinguish from 0, and at which float32 still has a finite λ: in units of T where T is
+# small, and otherwise in those of time itself, because early times matter however late the process ends.
+_NEXT_TO_ZERO = 1e-18
 
 
 class AbstractProcess(eqx.Module):
@@ -27,13 +30,16 @@ class AbstractProcess(eqx.Module):
       \sigma^2 = -\Sigma\,\frac{\mathrm{d}\lambda}{\mathrm{d}s}.$$
 
     To add one, subclass this, state `T`, `log_snr` and `log_mean`, and `equilibrium_std` (or raise a `ValueError` that
-    says why there is none).
+    says why there is none). Every process raises a `ValueError` where `T` is not positive and finite.
 
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eq. (2) and footnote 3.
     """
 
     T: AbstractVar[float]
+
+    def __check_init__(self):
+        check_positive(T=self.T)
 
     @abc.abstractmethod
     def log_snr(self, s: Float[Array, ""]) -> Float[Array, ""]:
@@ -67,7 +73,7 @@ class AbstractProcess(eqx.Module):
     def diffusion_squared(self, s: Float[Array, ""]) -> Float[Array, ""]:
         r"""$\sigma(s)^2 = -\Sigma\,\mathrm{d}\lambda/\mathrm{d}s$; at $s = 0$, its limit."""
         # There λ is infinite and Σ zero. Their product is smooth, so that a time next to it serves.
-        s = jnp.maximum(s, _NEXT_TO_ZERO * self.T)
+        s = jnp.maximum(s, _NEXT_TO_ZERO * jnp.minimum(self.T, 1.0))
         return -jnp.exp(2 * self.log_mean(s) - self.log_snr(s)) * self.log_snr_rate(s)
 
     def log_snr_rate(self, s: Float[Array, ""]) -> Float[Array, ""]:

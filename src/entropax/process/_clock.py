@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._arguments import check_finite, check_instance
 from ._base import AbstractProcess
 
 
@@ -72,10 +73,15 @@ class LogSNR(AbstractProcess):
 
     - `highest`: $\lambda_\mathrm{max}$.
     - `T`: the end time; it ends at $\lambda_\mathrm{max} - T$.
+
+    **Raises:** `ValueError` where `highest` is not finite, or `T` not positive.
     """
 
     highest: float = 20.0
     T: float = 40.0
+
+    def __check_init__(self):
+        check_finite(highest=self.highest)
 
     def log_snr(self, s: Float[Array, ""]) -> Float[Array, ""]:
         return self.highest - s
@@ -104,5 +110,7 @@ def change_clock(
 
     **Returns:** the state and the time of `other`.
     """
+    check_instance("process", process, AbstractProcess)
+    check_instance("other", other, AbstractProcess)
     time = other.time(process.log_snr(s))
     return x * (other.std(time) / process.std(s)), time

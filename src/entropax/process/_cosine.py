@@ -1,4 +1,5 @@
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ._base import AbstractProcess
@@ -17,11 +18,17 @@ class Cosine(AbstractProcess):
 
     - `T`: the end time, below 1.
 
+    **Raises:** `ValueError` unless $0 < T < 1$.
+
     ??? cite "Source"
         Nichol and Dhariwal, Improved denoising diffusion probabilistic models (2021), without the offset.
     """
 
     T: float = 1.0 - 1e-3
+
+    def __check_init__(self):
+        if not isinstance(self.T, Tracer) and not self.T < 1:
+            raise ValueError(f"`T` must be less than 1, where the drift of Cosine diverges; got {self.T}.")
 
     def log_snr(self, s: Float[Array, ""]) -> Float[Array, ""]:
         return -2 * jnp.log(jnp.tan(0.5 * jnp.pi * s))

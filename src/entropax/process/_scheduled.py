@@ -1,6 +1,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._arguments import check_finite, check_positive
 from ._base import AbstractProcess
 
 
@@ -19,7 +20,8 @@ class ScheduledVariancePreserving(AbstractProcess):
     - `total`: $B_T$, by default that of [`entropax.VariancePreserving`][].
     - `T`: the end time.
 
-    **Raises:** `ValueError` where there are fewer than two knots.
+    **Raises:** `ValueError` where there are fewer than two knots, rates that are not finite, or `total` or `T` is not
+        positive.
     """
 
     log_rates: Float[Array, " knots"]
@@ -27,10 +29,12 @@ class ScheduledVariancePreserving(AbstractProcess):
     T: float = 1.0
 
     def __check_init__(self):
+        check_positive(total=self.total)
         if jnp.ndim(self.log_rates) != 1 or jnp.shape(self.log_rates)[0] < 2:
             raise ValueError(
                 f"`log_rates` must be two numbers or more along one axis; got shape {jnp.shape(self.log_rates)}."
             )
+        check_finite(log_rates=self.log_rates)
 
     def _integrated(self, s):
         rates = jnp.exp(self.log_rates - jnp.max(self.log_rates))

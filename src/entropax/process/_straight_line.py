@@ -1,6 +1,8 @@
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from .._arguments import check_positive
 from ._base import AbstractProcess
 
 
@@ -17,12 +19,19 @@ class StraightLine(AbstractProcess):
     - `kappa`: the standard deviation of the equilibrium.
     - `T`: the end time, below 1.
 
+    **Raises:** `ValueError` unless `kappa` is positive and $0 < T < 1$.
+
     ??? cite "Source"
         Premkumar, Neural entropy (2025).
     """
 
     kappa: float = 1.0
     T: float = 1.0 - 1e-5
+
+    def __check_init__(self):
+        check_positive(kappa=self.kappa)
+        if not isinstance(self.T, Tracer) and not self.T < 1:
+            raise ValueError(f"`T` must be less than 1, where the drift of StraightLine diverges; got {self.T}.")
 
     def log_snr(self, s: Float[Array, ""]) -> Float[Array, ""]:
         return 2 * jnp.log1p(-s) - jnp.log(s * (2 - s)) - 2 * jnp.log(self.kappa)

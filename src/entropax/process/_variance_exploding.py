@@ -1,6 +1,8 @@
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from .._arguments import check_positive
 from ._base import AbstractProcess
 
 
@@ -16,6 +18,8 @@ class VarianceExploding(AbstractProcess):
     - `sigma_min`, `sigma_max`: the noise scales at both ends, $0 < \sigma_\mathrm{min} < \sigma_\mathrm{max}$.
     - `T`: the end time.
 
+    **Raises:** `ValueError` unless $0 < \sigma_\mathrm{min} < \sigma_\mathrm{max}$ and `T` is positive.
+
     ??? cite "Source"
         Song et al., Score-based generative modeling through SDEs (2021), App. B.
     """
@@ -23,6 +27,13 @@ class VarianceExploding(AbstractProcess):
     sigma_min: float = 0.01
     sigma_max: float = 50.0
     T: float = 1.0
+
+    def __check_init__(self):
+        check_positive(sigma_min=self.sigma_min, sigma_max=self.sigma_max)
+        if isinstance(self.sigma_min, Tracer) or isinstance(self.sigma_max, Tracer):
+            return
+        if not self.sigma_min < self.sigma_max:
+            raise ValueError(f"`sigma_min` must be less than `sigma_max`; got {self.sigma_min} and {self.sigma_max}.")
 
     def log_snr(self, s: Float[Array, ""]) -> Float[Array, ""]:
         growth = 2 * (jnp.log(self.sigma_max) - jnp.log(self.sigma_min)) / self.T

@@ -1,6 +1,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._arguments import check_at_most, check_positive
 from ._base import AbstractProcess
 
 
@@ -24,6 +25,8 @@ class VariancePreserving(AbstractProcess):
     - `kappa`: the standard deviation of the equilibrium.
     - `T`: the end time.
 
+    **Raises:** `ValueError` unless $0 < \beta_\mathrm{min} \le \beta_\mathrm{max}$ and `kappa` and `T` are positive.
+
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eq. (60); Song et al., Score-based generative modeling through SDEs (2021).
     """
@@ -32,6 +35,10 @@ class VariancePreserving(AbstractProcess):
     beta_max: float = 16.0
     kappa: float = 1.0
     T: float = 1.0
+
+    def __check_init__(self):
+        check_positive(beta_min=self.beta_min, beta_max=self.beta_max, kappa=self.kappa)
+        check_at_most(beta_min=self.beta_min, beta_max=self.beta_max)
 
     def log_snr(self, s: Float[Array, ""]) -> Float[Array, ""]:
         return -jnp.log(jnp.expm1(_integrated_beta(self.beta_min, self.beta_max, self.T, s))) - 2 * jnp.log(self.kappa)
@@ -50,7 +57,7 @@ class SubVariancePreserving(AbstractProcess):
     $$\mathrm{d}X = -\tfrac12\beta(s)\,X\,\mathrm{d}s + \sqrt{\beta(s)(1 - e^{-2B(s)})}\,\mathrm{d}B_s, \qquad
       \lambda(s) = -2\log\bigl(2\sinh\tfrac12 B(s)\bigr), \qquad B(s) = \int_0^s\beta.$$
 
-    **Arguments:** as [`entropax.VariancePreserving`][], without `kappa`.
+    **Arguments:**, **Raises:** as [`entropax.VariancePreserving`][], without `kappa`.
 
     ??? cite "Source"
         Song et al., Score-based generative modeling through SDEs (2021), App. B.
@@ -59,6 +66,10 @@ class SubVariancePreserving(AbstractProcess):
     beta_min: float = 0.1
     beta_max: float = 16.0
     T: float = 1.0
+
+    def __check_init__(self):
+        check_positive(beta_min=self.beta_min, beta_max=self.beta_max)
+        check_at_most(beta_min=self.beta_min, beta_max=self.beta_max)
 
     def log_snr(self, s: Float[Array, ""]) -> Float[Array, ""]:
         return -2 * jnp.log(2 * jnp.sinh(0.5 * _integrated_beta(self.beta_min, self.beta_max, self.T, s)))

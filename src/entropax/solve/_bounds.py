@@ -5,12 +5,13 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from .._arguments import check_instance
 from ..denoiser import AbstractDenoiser
 from ..integral import Estimate, mean_of
 from ..process import AbstractProcess
 from ..terms import batched_score
 from ._checks import check_control
-from ._paths import forward_functional, log_terminal, Paths, squared_norm
+from ._paths import check_paths, forward_functional, log_terminal, Paths, squared_norm
 
 
 def nll_bound(
@@ -126,6 +127,8 @@ class _DenoisingRate(eqx.Module):
 
 def _along_paths(rate, x, y, key, paths):
     """What a rate sums along forward paths from `x`, where they end, and when."""
+    check_instance("process", rate.process, AbstractProcess)
+    check_paths(key, paths)
     check_control(rate.control, x, y)
     end, s_max = forward_functional(rate.process, x, (y, x), rate, key, paths)
     return end.total, end.x, s_max

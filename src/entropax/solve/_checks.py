@@ -1,12 +1,18 @@
+import inspect
 from collections.abc import Callable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, PyTree
 
+from .._arguments import check_key, check_not_negative
 from ..denoiser import AbstractDenoiser, check_conditions, check_labels
+from ..parallel import gather
+from ..process import AbstractProcess
+from ..terms import check_model
 
 
 def check_denoiser(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
@@ -16,9 +22,11 @@ def check_denoiser(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"],
     _check_prediction(denoiser, x, y)
 
 
-def check_inputs(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
-    """Of these what is known from numbers; the rest is known from shapes, to [`check_prediction`][]."""
-    check_samples(x, y)
+def check_inputs(
+    denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None, name: str = "x"
+) -> None:
+    """The checks of numbers alone; those of shapes are in [`check_prediction`][]."""
+    check_samples(x, y, name)
     check_labels(denoiser, y, "y")
 
 
@@ -50,14 +58,88 @@ def check_shape(prediction: Array, z: Float[Array, "*shape"]) -> Array:
 def check_control(control: Callable, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
     """Refuses such samples, and a control that returns another shape than the batch it is given."""
     check_samples(x, y)
+    if not callable(control) or inspect.isclass(control):
+        raise ValueError(f"`control` must be a function, control(s, x, y); got {control!r}.")
     shape = jax.eval_shape(control, jnp.ones((), x.dtype), x, y).shape
     if shape != x.shape:
         raise ValueError(f"`control` must return the shape of its input, {x.shape}; it returns {shape}.")
 
 
-def check_samples(x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
-    """Refuses samples that are not finite, and conditions that are not one for each."""
+def check_parts(process: AbstractProcess, denoiser: AbstractDenoiser, key: PRNGKeyArray | None) -> None:
+    """Refuses a process, a denoiser or a key that is none; a key may be missing."""
+    check_model(process, denoiser)
+    if key is not None:
+        check_key(key)
+
+
+def check_tolerances(rtol: ArrayLike, atol: ArrayLike) -> None:
+    """Refuses tolerances that are negative or not finite, or both zero, which no step can meet."""
+    check_not_negative(rtol=rtol, atol=atol)
+    if (
+        not isinstance(rtol, Tracer)
+        and not isinstance(atol, Tracer)
+        and not np.any(np.asarray(rtol) + np.asarray(atol) > 0)
+    ):
+        raise ValueError(f"`rtol` or `atol` must be positive; got {rtol} and {atol}.")
+
+
+def check_states(name: str, x: Float[Array, " batch *shape"]) -> None:
+    """Refuses what is not an array of floats with an axis for the batch."""
+    if not isinstance(x, (jax.Array, np.ndarray)):
+        raise ValueError(
+            f"`{name}` must be an array of floats; got {type(x).__name__}. Write jnp.asarray({name}, float)."
+        )
+    if x.dtype not in (np.float32, np.float64):
+        raise ValueError(
+            f"`{name}` must be an array of float32 or float64; got {x.dtype}. Write {name}.astype(float), which is "
+            "float32 unless jax_enable_x64 is set."
+        )
+    if x.ndim < 1 or x.shape[0] < 1:
+        raise ValueError(f"`{name}` must have shape (batch, *shape), with one state or more; got shape {x.shape}.")
+
+
+def check_samples(x: Float[Array, " batch *shape"], y: PyTree | None, name: str = "x") -> None:
+    """Refuses samples that are no arrays of floats or not finite, and conditions that are not one for each."""
+    check_states(name, x)
+    for leaf in jax.tree.leaves(y):
+        if not isinstance(leaf, (jax.Array, np.ndarray)):
+            raise ValueError(
+                f"`y` must be an array, or a pytree of arrays, one condition for each of the {x.shape[0]} samples; got "
+                f"{type(y).__name__} with {type(leaf).__name__} in it. Write jnp.asarray(y)."
+            )
     check_conditions(x, y)
     finite = jnp.all(jnp.isfinite(x))
     if not isinstance(finite, Tracer) and not finite:
-        raise ValueError("`x` must be finite; it holds NaN or infinite entries.")
+        raise ValueError(f"`{name}` must be finite; it holds NaN or infinite entries.")
+
+
+# What became of a sample.
+_SOLVED, _INFINITE, _UNFINISHED = 0, 1, 2
+
+
+def outcome(gave_up: Bool[Array, " batch"], x: Float[Array, " batch *shape"]) -> Int[Array, " batch"]:
+    """What became of each sample: solved, no longer finite, or given up by the solver. Devices share nothing for it."""
+    finite = jnp.all(jnp.isfinite(x).reshape(x.shape[0], -1), 1)
+    return jnp.where(gave_up, _UNFINISHED, jnp.where(finite, _SOLVED, _INFINITE))
+
+
+def check_solved(x: PyTree[Array], outcomes: Int[Array, " batch"], infinite: str, unfinished: str) -> PyTree[Array]:
+    """The result of a solve, refused where a sample failed.
+
+    **Arguments:**
+
+    - `x`: the result.
+    - `outcomes`: from [`outcome`][].
+    - `infinite`, `unfinished`: what happened to a sample that is not finite, and to one that the solver gave up.
+
+    **Raises:** `RuntimeError` that says how many failed, which is the first, and why; under tracing a runtime error, by
+        [`equinox.error_if`][], that says why.
+    """
+    if isinstance(outcomes, Tracer):
+        return eqx.error_if(x, jnp.any(outcomes != _SOLVED), f"A sample {infinite}; or it {unfinished}.")
+    found = gather(outcomes)
+    failed = np.flatnonzero(found != _SOLVED)
+    if failed.size:
+        which = f"Sample {failed[0]}" if failed.size == 1 else f"{failed.size} samples, the first at index {failed[0]},"
+        raise RuntimeError(f"{which} {unfinished if found[failed[0]] == _UNFINISHED else infinite}.")
+    return x

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from .._arguments import check_whole
+
 
 class AbstractDivergence(eqx.Module):
     r"""A way to the divergence $\nabla\cdot f$ of a field at one state. Random ones draw their probes once a path, so
@@ -48,6 +50,9 @@ class Hutchinson(AbstractDivergence):
 
     num: int = 1
 
+    def __check_init__(self):
+        check_whole("num", self.num, 1)
+
     def probes(self, key: PRNGKeyArray, x: Float[Array, "*shape"]) -> PyTree:
         return jr.rademacher(key, (self.num, *x.shape), x.dtype)
 
@@ -71,6 +76,10 @@ class HutchPlusPlus(AbstractDivergence):
 
     sketch: int = 4
     num: int = 4
+
+    def __check_init__(self):
+        check_whole("sketch", self.sketch, 1)
+        check_whole("num", self.num, 1)
 
     def probes(self, key: PRNGKeyArray, x: Float[Array, "*shape"]) -> PyTree:
         sketch_key, rest_key = jr.split(key)

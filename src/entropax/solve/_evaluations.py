@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jax.core import Tracer
 
+from .._arguments import check_instance
 from ..terms import GridBrownianPath, IsotropicNoise
 
 
@@ -19,6 +20,13 @@ def needs_noise(solver: dfx.AbstractSolver) -> bool:
 def takes_noise(solver: dfx.AbstractSolver) -> bool:
     """Whether a solver converges on SDEs; Euler and Heun are for both kinds."""
     return isinstance(solver, (dfx.AbstractItoSolver, dfx.AbstractStratonovichSolver))
+
+
+def equivalent(solver: dfx.AbstractSolver) -> dfx.AbstractSolver:
+    """A solver with the same steps for noise that does not depend on the state, such as that of a diffusion model.
+    There Milstein's methods are Euler's, and [`diffrax.ItoMilstein`][] would take memory by the cube of the batch for a
+    correction that is zero."""
+    return dfx.Euler() if isinstance(solver, (dfx.ItoMilstein, dfx.StratonovichMilstein)) else solver
 
 
 def evaluations(solver: dfx.AbstractSolver, *, noisy: bool = False) -> tuple[int, int]:
@@ -35,6 +43,7 @@ def evaluations(solver: dfx.AbstractSolver, *, noisy: bool = False) -> tuple[int
 
     **Raises:** `ValueError` for implicit solvers, which ask as often as their equations need.
     """
+    check_instance("solver", solver, dfx.AbstractSolver, "Give a solver such as diffrax.Heun().")
     if isinstance(solver, dfx.AbstractImplicitSolver):
         raise ValueError(
             f"`solver` {type(solver).__name__} is implicit: how often it asks is known after a solve only."

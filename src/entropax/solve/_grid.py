@@ -3,6 +3,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from .._arguments import check_instance, check_whole
 from ..process import AbstractProcess
 
 
@@ -23,12 +24,12 @@ def uniform_in_log_snr(
     **Raises:** `ValueError` unless there is a step, $0 < s_\mathrm{min} < s_\mathrm{max} \le T$, and $\lambda$ is
         finite at $s_\mathrm{max}$.
     """
+    check_instance("process", process, AbstractProcess)
+    check_whole("steps", steps, 1)
     s_max = process.T if s_max is None else s_max
     ordered = (s_min > 0, s_min < s_max, s_max <= process.T)
     if any(not isinstance(known, Tracer) and not known for known in ordered):
         raise ValueError(f"`s_min`, `s_max` must satisfy 0 < s_min < s_max <= T = {process.T}; got {s_min}, {s_max}.")
-    if steps < 1:
-        raise ValueError(f"`steps` must be positive; got {steps}.")
     high, low = (process.log_snr(jnp.asarray(s)) for s in (s_min, s_max))
     if not isinstance(low, Tracer) and low == -jnp.inf:
         raise ValueError(f"`s_max` must be a time of finite log-SNR; at {s_max} there is no signal left.")

@@ -9,6 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
+from .._arguments import check_instance, check_positive
 from ..integral import Estimate
 from ..process import AbstractProcess
 
@@ -55,7 +56,7 @@ class Karras(AbstractGrid):
 
     - `rho`: $\rho$; 7 in the reference. Towards infinity the steps become equal in $\lambda$, at 1 in the ratio itself.
 
-    **Raises:** `ValueError` unless `rho` is positive.
+    **Raises:** `ValueError` unless `rho` is positive and finite.
 
     ??? cite "Source"
         Karras et al., Elucidating the design space of diffusion-based generative models (2022), Eq. (5).
@@ -64,8 +65,7 @@ class Karras(AbstractGrid):
     rho: float | Float[Array, ""] = 7.0
 
     def __check_init__(self):
-        if not isinstance(self.rho, Tracer) and not self.rho > 0:
-            raise ValueError(f"`rho` must be positive; got {self.rho}.")
+        check_positive(rho=self.rho)
 
     def __call__(self, process, low, high, steps):
         # ratio = e^{-λ/2}.
@@ -106,6 +106,7 @@ class Entropic(AbstractGrid):
     even: float | Float[Array, ""]
 
     def __init__(self, estimate: Estimate, even: float | Float[Array, ""] = 0.5):
+        check_instance("estimate", estimate, Estimate)
         profile = estimate.profile
         if profile is None or profile.rate.ndim != 1:
             raise ValueError("`estimate` must have a profile of one rate at each node; got one without.")

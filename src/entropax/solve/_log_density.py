@@ -6,14 +6,14 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jax.core import Tracer
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from .._arguments import check_instance, check_whole
 from ..denoiser import AbstractDenoiser, Equilibrium, in_own_units, moments_of, noise, own_model, signal
-from ..parallel import on_each_device, replicate, shard
+from ..parallel import check_mesh, on_each_device, replicate, shard
 from ..process import AbstractProcess
-from ._checks import check_samples, check_shape
+from ._checks import check_parts, check_samples, check_shape, check_solved, check_tolerances, outcome
 from ._divergence import AbstractDivergence, ExactDivergence
 
 
@@ -69,9 +69,10 @@ def log_density(
 
     and smooth in this clock, so it is solved there; the process says at which $\lambda(T)$ it ends. It begins at the
     upper end of the denoiser's range, $\lambda = 20$ for one that is trusted everywhere. There the data already carry a
-    little noise, whose effect is taken off to second order by the heat equation, $\log p_0 \approx \log p -
-    \tfrac12\frac{\Sigma}{\mu^2}(\nabla\cdot s + \|s\|^2)$. At the end it is nearly $\mathcal{N}(0, I)$; what it is
-    more, $\log p_T$ has from the model's own score along the ray from 0 to $z$. Both corrections are reported.
+    little noise, whose effect is removed to first order in its variance $\Sigma/\mu^2$ by the heat equation, $\log p_0
+    = \log p - \tfrac12\frac{\Sigma}{\mu^2}(\nabla\cdot s + \|s\|^2) + O\bigl((\Sigma/\mu^2)^2\bigr)$. At the end
+    the distribution is nearly $\mathcal{N}(0, I)$; the difference of $\log p_T$ from it is computed from the score of
+    the model along the ray from 0 to $z$. Both corrections are reported.
 
     The flow of a model of [`entropax.fit`][] is solved in units of its training data, $u = (x - m)/c$, as
     [`entropax.sample`][] is; the value is the density of $x$, $\log p(x) = \log p(u) - d\log c$.
@@ -99,7 +100,13 @@ def log_density(
         Chen et al., Neural ordinary differential equations (2018); Song et al., Score-based generative modeling through
         SDEs (2021), Eq. (39); the paper's Eq. (63) is its flow.
     """
+    check_parts(process, denoiser, key)
     check_samples(x, y)
+    check_instance("divergence", divergence, AbstractDivergence)
+    check_instance("solver", solver, dfx.AbstractERK, "Give a solver such as diffrax.Tsit5().")
+    check_tolerances(rtol, atol)
+    check_whole("max_steps", max_steps, 1)
+    check_mesh(mesh)
     moments, model = moments_of(denoiser), own_model(denoiser)
     if moments is not None:
         denoiser, x = in_own_units(denoiser), moments.standardise(x)
@@ -115,17 +122,16 @@ def log_density(
     )
     samples = shard((x, y, jr.split(key, x.shape[0])), mesh)
     controller = dfx.PIDController(rtol=rtol, atol=atol)
-    value, truncation, remainder, steps, failed = _solve(
+    value, truncation, remainder, steps, outcomes = _solve(
         replicate(denoiser, mesh), samples, low, high, divergence, solver, controller, max_steps, mesh
     )
-    message = (
-        f"A flow did not meet `rtol` = {rtol}, `atol` = {atol} in `max_steps` = {max_steps}, or left all bounds: raise "
-        "`max_steps`, loosen the tolerance, or look at the denoiser there."
+    value = check_solved(
+        value,
+        outcomes,
+        f"became infinite or NaN along its flow under {type(solver).__name__}: look at the denoiser there",
+        f"did not meet `rtol` = {rtol}, `atol` = {atol} in `max_steps` = {max_steps}: raise `max_steps`, loosen the "
+        "tolerance, or look at the denoiser there",
     )
-    if isinstance(failed, Tracer):
-        value = eqx.error_if(value, failed, message)
-    elif bool(jnp.any(failed)):
-        raise RuntimeError(message)
     if moments is not None:
         value = value - x[0].size * math.log(moments.scale)
     stages = solver.tableau.num_stages  # pyright: ignore[reportAttributeAccessIssue]
@@ -164,10 +170,10 @@ def _solve(denoiser, samples, low, high, divergence, solver, controller, max_ste
         truncation = -0.5 * (jnp.sum(eps**2) - noise(high) * spread)
         remainder = _beyond_equilibrium(lambda z: predict(z, low), z, low, divergence, probes)
         value = Equilibrium().log_density(z) + remainder + total + x.size * jnp.log(signal(high)) + truncation
-        failed = (out.result != dfx.RESULTS.successful) | ~jnp.isfinite(value)
-        return value, truncation, remainder, out.stats["num_steps"], failed
+        return value, truncation, remainder, out.stats["num_steps"], out.result != dfx.RESULTS.successful
 
-    return on_each_device(jax.vmap(one), mesh)(*samples)
+    *found, gave_up = on_each_device(jax.vmap(one), mesh)(*samples)
+    return *found, outcome(gave_up, found[0])
 
 
 def _beyond_equilibrium(predict, z, log_snr, divergence, probes):

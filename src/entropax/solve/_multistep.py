@@ -1,6 +1,7 @@
 """Multistep solvers of diffusion models, as solvers of Diffrax."""
 
 import abc
+import numbers
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -77,7 +78,7 @@ class AdamsBashforth(AbstractMultistep):
     term_structure: ClassVar = dfx.AbstractTerm
 
     def __check_init__(self):
-        _check_steps(self.steps, 4)
+        check_steps(self.steps, 4)
 
     @property
     def needs_noise_ratio(self) -> bool:
@@ -129,7 +130,7 @@ class DPMSolverPlusPlus(AbstractMultistep):
     term_structure: ClassVar = dfx.AbstractTerm
 
     def __check_init__(self):
-        _check_steps(self.steps, 3)
+        check_steps(self.steps, 3)
 
     @property
     def needs_noise_ratio(self) -> bool:
@@ -217,6 +218,7 @@ def phi(h: Array) -> tuple[Array, Array]:
     return one, two
 
 
-def _check_steps(steps, most):
-    if not 1 <= steps <= most:
-        raise ValueError(f"`steps` must be 1 to {most}; got {steps}.")
+def check_steps(steps: int, most: int) -> None:
+    """Refuses a number of earlier evaluations that a method does not have."""
+    if isinstance(steps, bool) or not isinstance(steps, numbers.Integral) or not 1 <= steps <= most:
+        raise ValueError(f"`steps` must be 1 to {most}, a whole number; got {steps!r}.")

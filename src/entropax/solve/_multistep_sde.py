@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ._multistep import History
+from ._multistep import check_steps, History
 
 
 class SDEDPMSolverPlusPlus(dfx.AbstractItoSolver):
@@ -36,8 +36,7 @@ class SDEDPMSolverPlusPlus(dfx.AbstractItoSolver):
     interpolation_cls: ClassVar[Callable[..., dfx.LocalLinearInterpolation]] = dfx.LocalLinearInterpolation
 
     def __check_init__(self):
-        if self.steps not in (1, 2):
-            raise ValueError(f"`steps` must be 1 or 2; got {self.steps}.")
+        check_steps(self.steps, 2)
 
     def order(self, terms):
         return None

@@ -9,12 +9,14 @@ import jax.random as jr
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from .._arguments import check_instance, check_key, check_positive, check_whole
 from ..denoiser import AbstractDenoiser, entropy_field, Equilibrium, in_own_units, moments_of, own_model, score
 from ..integral import Estimate, mean_of
 from ..process import AbstractProcess
-from ..terms import accumulate, forward, GridBrownianPath, PathState, reverse
-from ._checks import check_denoiser
+from ..terms import accumulate, check_churn, forward, GridBrownianPath, PathState, reverse
+from ._checks import check_denoiser, check_parts, check_solved, outcome
 from ._divergence import AbstractDivergence, ExactDivergence
+from ._evaluations import equivalent, takes_noise
 from ._grid import uniform_in_log_snr
 
 
@@ -31,11 +33,24 @@ class Paths(eqx.Module):
     - `steps`: of a fixed grid, uniform in $\lambda$.
     - `s_min`: the time at which paths begin, or end in reverse.
     - `solver`: any SDE solver of Diffrax for additive noise.
+
+    **Raises:** `ValueError` for fewer steps than one or a fraction, an `s_min` that is not positive, and a solver that
+        is not for SDEs.
     """
 
     steps: int = 128
     s_min: float = 1e-5
     solver: dfx.AbstractSolver = dfx.ShARK()
+
+    def __check_init__(self):
+        check_whole("steps", self.steps, 1)
+        check_positive(s_min=self.s_min)
+        check_instance("solver", self.solver, dfx.AbstractSolver, "Give a solver such as diffrax.ShARK().")
+        if not takes_noise(self.solver):
+            raise ValueError(
+                f"`solver` must be for SDEs, such as diffrax.ShARK() or diffrax.Heun(); got "
+                f"{type(self.solver).__name__}, which is for ODEs."
+            )
 
     def times(self, process: AbstractProcess) -> Float[Array, " times"]:
         """The grid, from the latest time to the earliest. It follows the process but is no function of its parameters
@@ -77,7 +92,7 @@ def entropy_production(
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (4), (12).
     """
-    check_denoiser(denoiser, x, y)
+    _check(process, denoiser, x, y, key, paths)
     rate = EntropyRate(process, denoiser)
     return mean_of(forward_functional(process, x, y, rate, key, paths)[0].total)
 
@@ -106,7 +121,8 @@ def information_injected(
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (5), (6), (12).
     """
-    check_denoiser(denoiser, x, y)
+    _check(process, denoiser, x, y, key, paths)
+    check_churn(churn)
     ts = process.T - paths.times(process)
     path, rate = GridBrownianPath(ts, key, x.shape), _Backwards(EntropyRate(process, denoiser), process.T)
     return mean_of(_solve(accumulate(reverse(process, denoiser, path, churn), rate), ts, x, y, paths).total)
@@ -143,7 +159,7 @@ def path_nll(
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (47), (48).
     """
-    check_denoiser(denoiser, x, y)
+    _check(process, denoiser, x, y, key, paths)
     moments, model = moments_of(denoiser), own_model(denoiser)
     if moments is not None and model is not None:
         denoiser, x = in_own_units(denoiser), moments.standardise(x)
@@ -212,6 +228,18 @@ class _PathRate(eqx.Module):
         return strength * (0.5 * squared_norm(value) + spread) - self.process.drift_rate(t) * x[0].size
 
 
+def _check(process, denoiser, x, y, key, paths):
+    check_parts(process, denoiser, None)
+    check_paths(key, paths)
+    check_denoiser(denoiser, x, y)
+
+
+def check_paths(key: PRNGKeyArray, paths: Paths) -> None:
+    """Refuses a key or settings of paths that are none."""
+    check_key(key)
+    check_instance("paths", paths, Paths, "Write entropax.solve.Paths(steps=..., solver=...).")
+
+
 def forward_functional(process, x, args, rate, key, paths) -> tuple[PathState, Array]:
     """The end of forward paths from `x`, the exact kernel for the first step, with what they summed."""
     start_key, path_key = jr.split(key)
@@ -222,14 +250,17 @@ def forward_functional(process, x, args, rate, key, paths) -> tuple[PathState, A
 
 
 def _solve(terms, ts, x, args, paths) -> PathState:
-    end = _run(terms, ts, x, args, paths.solver)
-    finite = jnp.all(jnp.isfinite(end.total))
-    if not isinstance(finite, Tracer) and not finite:
-        raise RuntimeError(
-            f"A path left all bounds under {type(paths.solver).__name__} in {ts.size - 1} steps: give more `steps`, a "
-            "later `s_min`, or look at the denoiser there."
-        )
-    return end
+    end, outcomes = _run(terms, ts, x, args, equivalent(paths.solver))
+    if isinstance(outcomes, Tracer):
+        return end
+    name = type(paths.solver).__name__
+    return check_solved(
+        end,
+        outcomes,
+        f"became infinite or NaN along its path under {name} in {ts.size - 1} steps: give more `steps`, a later "
+        "`s_min`, or look at the denoiser there",
+        "was given up by the solver",
+    )
 
 
 @eqx.filter_jit
@@ -246,7 +277,8 @@ def _run(terms, ts, x, args, solver):
         max_steps=ts.size - 1,
     )
     assert out.ys is not None
-    return jax.tree.map(lambda leaf: leaf[0], out.ys)
+    end = jax.tree.map(lambda leaf: leaf[0], out.ys)
+    return end, outcome(jnp.zeros(end.total.shape, bool), end.total)
 
 
 def log_terminal(process, x, s):

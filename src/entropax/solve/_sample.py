@@ -5,16 +5,21 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jax.core import Tracer
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from .._arguments import check_instance, check_key, check_whole
 from ..denoiser import AbstractDenoiser, in_own_units, moments_of, noise
 from ..parallel import on_each_device, replicate, shard
 from ..process import AbstractProcess
 from ..terms import GridBrownianPath, probability_flow, ProbabilityFlow, reverse, TimeReversed
-from ._checks import check_inputs, check_prediction
-from ._evaluations import evaluations
+from ._brownian import CellwiseBrownianPath
+from ._checks import check_inputs, check_parts, check_prediction, check_solved, outcome
+from ._evaluations import equivalent, evaluations
 from ._sampler import Sampler
+
+
+# The pieces in which noise for adaptive steps is drawn: in each the noise level changes by a small factor.
+_CELLS = 64
 
 
 class Samples(eqx.Module):
@@ -80,6 +85,12 @@ def sample(
         Diffusion models are Kelly gamblers, Eqs. (3), (65); Song et al., Score-based generative modeling through SDEs
         (2021).
     """
+    check_parts(process, denoiser, None)
+    check_key(key)
+    if not isinstance(shape, (tuple, list)) or len(shape) < 1:
+        raise ValueError(f"`shape` must be (batch, *shape), a tuple of whole numbers; got {shape!r}.")
+    for size in shape:
+        check_whole("shape", size, 1)
     latent_key, path_key = jr.split(key)
     return decode(process, denoiser, jr.normal(latent_key, shape), y, key=path_key, sampler=sampler)
 
@@ -106,9 +117,9 @@ def decode(
     moments = moments_of(denoiser)
     terms, denoiser, ts, latent, y = _begin(process, denoiser, latent, y, key, sampler)
     # Of the sampler what is compiled; the rest are numbers that must not be part of it.
-    how = sampler.solver, sampler.controller, sampler.max_steps, sampler.mesh, sampler.time, sampler.finish
-    end, failed, steps = _drawn(terms, denoiser, how, ts, latent, y)
-    x = _checked(end, failed, sampler, ts)
+    how = equivalent(sampler.solver), sampler.controller, sampler.max_steps, sampler.mesh, sampler.time, sampler.finish
+    end, outcomes, steps = _drawn(terms, denoiser, how, ts, latent, y)
+    x = _checked(end, outcomes, sampler, ts)
     x = x if moments is None else moments.mean[None] + moments.scale * x
     return Samples(x, _evaluations(sampler, steps), steps)
 
@@ -130,11 +141,12 @@ def trajectory(
 
     **Raises:** as there; `ValueError` for a sampler with a step-size controller, whose steps are no nodes of a grid.
     """
+    _check_sampler(sampler)
     if sampler.controller is not None:
         raise ValueError("`sampler` must have a fixed grid for a trajectory: leave its `controller` out.")
     terms, denoiser, ts, latent, y = _begin(process, denoiser, latent, y, key, sampler)
-    states = _path(terms, denoiser, sampler.solver, ts, latent / _scale(sampler.time, -ts[0]), y)
-    states = _checked(states, ~jnp.all(jnp.isfinite(states)), sampler, ts)
+    states, outcomes = _path(terms, denoiser, equivalent(sampler.solver), ts, latent / _scale(sampler.time, -ts[0]), y)
+    states = _checked(states, outcomes, sampler, ts)
     scales = jax.vmap(lambda t: _scale(sampler.time, -t))(ts)
     z = states * scales.reshape(-1, *(1,) * latent.ndim)
     return Trajectory(jax.vmap(sampler.time.log_snr)(-ts), z)
@@ -164,6 +176,8 @@ def encode(
     ??? cite "Source"
         Song, Meng and Ermon, Denoising diffusion implicit models (2021), Sec. 4.3.
     """
+    _check_sampler(sampler)
+    check_parts(process, denoiser, None)
     if sampler.noisy:
         raise ValueError(
             f"`sampler` must have no churn to encode with, as noise cannot be undone; got {sampler.churn}."
@@ -179,14 +193,16 @@ def encode(
     terms = probability_flow(clock, denoiser)
     start = x * clock.mean_factor(ts[0])
     solver, controller, max_steps, mesh = sampler.solver, sampler.controller, sampler.max_steps, sampler.mesh
-    end, failed, _ = _solved(terms, denoiser, solver, controller, max_steps, mesh, ts, start, y)
-    return _checked(end, failed | ~jnp.all(jnp.isfinite(end)), sampler, ts) * _scale(clock, ts[-1])
+    end, outcomes = _encoded(terms, denoiser, solver, controller, max_steps, mesh, ts, start, y)
+    return _checked(end, outcomes, sampler, ts) * _scale(clock, ts[-1])
 
 
 def _begin(process, denoiser, latent, y, key, sampler):
     """Terms, denoiser and times in the clock of the sampler, t = −s, and the state and the conditions, all on their
     devices."""
-    check_inputs(denoiser, latent, y)
+    _check_sampler(sampler)
+    check_parts(process, denoiser, key)
+    check_inputs(denoiser, latent, y, "latent")
     denoiser = in_own_units(denoiser)
     latent, y = shard((latent, y), sampler.mesh)
     # On all devices, those of other processes too.
@@ -201,10 +217,15 @@ def _begin(process, denoiser, latent, y, key, sampler):
     if _on_grid(sampler.solver, sampler.controller):
         path = GridBrownianPath(ts, key, latent.shape)
     else:
-        path = dfx.VirtualBrownianTree(
-            ts[0], ts[-1], 1e-3 * (ts[-1] - ts[-2]), (1, *latent.shape[1:]), key, levy_area=dfx.SpaceTimeLevyArea
-        )
+        path = CellwiseBrownianPath(ts=_cells(clock, ts), key=key, shape=(1, *latent.shape[1:]))
     return reverse(clock, denoiser, path, churn, start=0.0), denoiser, ts, latent, y
+
+
+def _cells(clock, ts):
+    """Times between the ends of a solve that are equally spaced in λ, whatever its first steps are."""
+    first, last = clock.log_snr(-ts[0]), clock.log_snr(-ts[-1])
+    cells = -jax.vmap(clock.time)(jnp.linspace(first, last, _CELLS + 1))
+    return cells.at[0].set(ts[0]).at[-1].set(ts[-1])
 
 
 def _on_grid(solver, controller):
@@ -222,19 +243,36 @@ def _drawn(terms, denoiser, how, ts, latent, y):
     if finish is None:
         x = x / clock.mean_factor(s)
     else:
-        x = jax.vmap(lambda x, y: finish(clock, denoiser, x, s, y))(x, y)
-    return x, failed | ~jnp.all(jnp.isfinite(x)), steps
+        x = jax.vmap(lambda x, y: _finished(finish, clock, denoiser, x, s, y))(x, y)
+    return x, outcome(failed, x), steps
+
+
+@eqx.filter_jit
+def _encoded(terms, denoiser, solver, controller, max_steps, mesh, ts, x, y):
+    x, failed, _ = _solved(terms, denoiser, solver, controller, max_steps, mesh, ts, x, y)
+    return x, outcome(failed, x)
+
+
+def _finished(finish, clock, denoiser, x, s, y):
+    """What the last state is made into, refused where it has another shape."""
+    found = finish(clock, denoiser, x, s, y)
+    if jnp.shape(found) != x.shape:
+        raise ValueError(
+            f"`finish` must return the shape of the state, {x.shape}; it returns {jnp.shape(found)}. It is called for "
+            "one sample at a time, finish(process, denoiser, x, s, y)."
+        )
+    return found
 
 
 @eqx.filter_jit
 def _solved(terms, denoiser, solver, controller, max_steps, mesh, ts, x, y):
-    """The states at the end, whether the solver says that any failed, and how many steps each took."""
+    """The states at the end, whether the solver failed for each, and how many steps each took."""
     check_prediction(denoiser, x, y)
     if not _on_grid(solver, controller):
         steps = dfx.StepTo(ts) if controller is None else controller
         return _each(terms, solver, steps, max_steps, mesh, ts, x, y)
     (end, _, failed), _ = jax.lax.scan(*_stepping(terms, solver, ts, x, y))
-    return end, failed, jnp.full(x.shape[0], ts.size - 1)
+    return end, jnp.broadcast_to(failed, x.shape[:1]), jnp.full(x.shape[0], ts.size - 1)
 
 
 @eqx.filter_jit
@@ -247,7 +285,8 @@ def _path(terms, denoiser, solver, ts, x, y):
         return carry, carry[0]
 
     _, states = jax.lax.scan(keeping, start, times)
-    return jnp.concatenate([x[None], states])
+    states = jnp.concatenate([x[None], states])
+    return states, outcome(jnp.zeros(x.shape[0], bool), jnp.swapaxes(states, 0, 1))
 
 
 def _stepping(terms, solver, ts, x, y):
@@ -286,8 +325,7 @@ def _each(terms, solver, controller, max_steps, mesh, ts, x, y):
         assert out.ys is not None
         return out.ys[0, 0], out.result != dfx.RESULTS.successful, out.stats["num_steps"]
 
-    end, failed, steps = on_each_device(jax.vmap(one), mesh)(x, y, jnp.arange(x.shape[0]))
-    return end, jnp.any(failed), steps
+    return on_each_device(jax.vmap(one), mesh)(x, y, jnp.arange(x.shape[0]))
 
 
 def _scale(clock, s):
@@ -295,17 +333,25 @@ def _scale(clock, s):
     return noise(clock.log_snr(s)) / clock.std(s)
 
 
-def _checked(x, failed, sampler, ts):
-    message = (
-        f"A sample left all bounds under {type(sampler.solver).__name__} in {ts.size - 1} steps, or an adaptive solve "
-        f"did not end in `max_steps` = {sampler.max_steps}: give more `steps`, another grid, a looser tolerance, less "
-        "guidance, or look at the denoiser there; labels that a model does not know make it so too."
+def _check_sampler(sampler):
+    check_instance(
+        "sampler",
+        sampler,
+        Sampler,
+        "Write entropax.Sampler(), or entropax.Sampler(solver) for another solver than its own.",
     )
-    if isinstance(failed, Tracer):
-        return eqx.error_if(x, failed, message)
-    if bool(failed):
-        raise RuntimeError(message)
-    return x
+
+
+def _checked(x, outcomes, sampler, ts):
+    name = type(sampler.solver).__name__
+    return check_solved(
+        x,
+        outcomes,
+        f"became infinite or NaN under {name} in {ts.size - 1} steps: give more `steps`, another grid, less "
+        "guidance, or look at the denoiser there; labels that a model does not have do the same",
+        f"did not reach the end under {name} in `max_steps` = {sampler.max_steps}: raise `max_steps`, or give a looser "
+        "tolerance",
+    )
 
 
 def _evaluations(sampler, steps):

@@ -1,4 +1,4 @@
-import math
+import inspect
 from collections.abc import Callable
 
 import diffrax as dfx
@@ -10,8 +10,12 @@ from jax.core import Tracer
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
+from .._arguments import check_finite, check_instance, check_whole
 from ..denoiser import AbstractDenoiser, denoised_mean, in_own_units, own_model
+from ..parallel import check_mesh
 from ..process import AbstractProcess, NoiseRatio
+from ..terms import check_churn
+from ._checks import check_tolerances
 from ._evaluations import needs_noise, takes_noise
 from ._grids import AbstractGrid, check_increasing, UniformLogSNR
 from ._multistep import AbstractMultistep, DPMSolverPlusPlus
@@ -49,7 +53,9 @@ class Sampler(eqx.Module):
     - `mesh`: the devices that the batch is spread over, as of [`entropax.parallel.make_mesh`][].
 
     **Raises:** `ValueError` where parts do not fit: a solver for SDEs without churn, one for ODEs with it, a multistep
-        solver with a controller or another clock, fewer steps than one, churn that is negative or not finite.
+        solver with a controller or another clock, fewer steps than one or a fraction, churn that is negative or not
+        finite, negative tolerances, a range that does not increase, a mesh with explicit axes, and where a class or a
+        function is given for an instance.
     """
 
     solver: dfx.AbstractSolver = DPMSolverPlusPlus(2)
@@ -64,10 +70,23 @@ class Sampler(eqx.Module):
     mesh: Mesh | None = eqx.field(default=None, static=True)
 
     def __check_init__(self):
+        check_instance("solver", self.solver, dfx.AbstractSolver, "Give a solver such as diffrax.Heun().")
+        check_whole("steps", self.steps, 1)
+        check_instance("grid", self.grid, AbstractGrid, "Give nodes of your own as entropax.solve.Nodes(log_snr).")
+        check_instance("clock", self.clock, (AbstractProcess, type(None)))
+        check_churn(self.churn)
+        check_instance("controller", self.controller, (dfx.AbstractStepSizeController, type(None)))
+        if isinstance(self.controller, dfx.PIDController):
+            check_tolerances(self.controller.rtol, self.controller.atol)
+        if self.log_snr_range is not None:
+            _check_range(self.log_snr_range)
+        if self.finish is not None and (not callable(self.finish) or inspect.isclass(self.finish)):
+            raise ValueError(
+                f"`finish` must be a function, finish(process, denoiser, x, s, y), or None; got {self.finish!r}."
+            )
+        check_whole("max_steps", self.max_steps, 1)
+        check_mesh(self.mesh)
         name = type(self.solver).__name__
-        if self.steps < 1:
-            raise ValueError(f"`steps` must be positive; got {self.steps}.")
-        _check_churn(self.churn)
         if needs_noise(self.solver) and not takes_noise(self.solver):
             raise ValueError(f"`solver` {name} is for a sum of two ODE terms, which a diffusion model is not.")
         if needs_noise(self.solver) and not self.noisy:
@@ -91,6 +110,15 @@ class Sampler(eqx.Module):
                 raise ValueError(
                     f"`solver` {name} is for the clock of the noise-to-signal ratio; got `clock` "
                     f"{type(self.clock).__name__}. Leave `clock` out, or give another solver."
+                )
+        if isinstance(self.solver, dfx.AbstractImplicitSolver) and self.controller is None:
+            # A root finder without tolerances of its own takes those of the controller.
+            finder = self.solver.root_finder
+            if not all(isinstance(getattr(finder, each, 0.0), (int, float, Array)) for each in ("rtol", "atol")):
+                raise ValueError(
+                    f"`solver` {name} is implicit, and its equations need tolerances: give "
+                    f"`controller=diffrax.PIDController(rtol, atol)`, or the solver a root finder that has them, "
+                    f"{name}(root_finder=diffrax.VeryChord(rtol=1e-5, atol=1e-5))."
                 )
         adaptive = isinstance(self.controller, dfx.AbstractAdaptiveStepSizeController)
         if adaptive and not isinstance(self.solver, (dfx.AbstractAdaptiveSolver, dfx.AbstractSRK)):
@@ -138,9 +166,7 @@ class Sampler(eqx.Module):
         return nodes, times
 
     def _check(self, trusted, nodes, ends, reach):
-        low, high = ends
-        if not (np.isfinite(ends).all() and low < high):
-            raise ValueError(f"`log_snr_range` must be two finite numbers that increase; got ({low}, {high}).")
+        _check_range(ends)
         check_increasing(nodes)
         first, last = nodes[0], nodes[-1]
         if first < trusted[0] - 1e-3 or last > trusted[1] + 1e-3:
@@ -168,8 +194,13 @@ def _lay(process, clock, grid, steps, trusted, end, given):
     return nodes, jax.vmap(clock.time)(nodes), ends, reach
 
 
-def _check_churn(churn):
-    if callable(churn) or isinstance(churn, Tracer):
+def _check_range(ends):
+    if not isinstance(ends, (tuple, list, np.ndarray)) or len(ends) != 2:
+        raise ValueError(f"`log_snr_range` must be two finite numbers that increase; got {ends}.")
+    low, high = ends
+    if isinstance(low, Tracer) or isinstance(high, Tracer):
         return
-    if not math.isfinite(churn) or churn < 0:
-        raise ValueError(f"`churn` must be finite and not negative; got {churn}.")
+    check_finite(log_snr_range=low)
+    check_finite(log_snr_range=high)
+    if not low < high:
+        raise ValueError(f"`log_snr_range` must be two finite numbers that increase; got ({low}, {high}).")

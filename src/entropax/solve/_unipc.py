@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from ._multistep import AbstractMultistep, data_prediction, History, slope
+from ._multistep import AbstractMultistep, check_steps, data_prediction, History, slope
 
 
 class _State(eqx.Module):
@@ -40,8 +40,7 @@ class UniPC(AbstractMultistep):
     term_structure: ClassVar = dfx.AbstractTerm
 
     def __check_init__(self):
-        if not 1 <= self.steps <= 3:
-            raise ValueError(f"`steps` must be 1 to 3; got {self.steps}.")
+        check_steps(self.steps, 3)
 
     @property
     def needs_noise_ratio(self) -> bool:

@@ -1,6 +1,8 @@
 from ._field import (
     AbstractField as AbstractField,
     batched_score as batched_score,
+    check_churn as check_churn,
+    check_model as check_model,
     ForwardDrift as ForwardDrift,
     ProbabilityFlow as ProbabilityFlow,
     ReverseDrift as ReverseDrift,

@@ -1,4 +1,5 @@
 import abc
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -7,12 +8,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from .._arguments import check_finite, check_instance, check_not_negative
 from ..denoiser import AbstractDenoiser, score
 from ..process import AbstractProcess
 
 
 # Diffrax says that a time may be any real scalar; what it hands to a field is an array.
 Time: TypeAlias = Any
+
+
+_NO_SCORE = (
+    "A score was asked for at the forward time s = 0, where the log-SNR is infinite: data without noise have no score. "
+    "Begin a solve in the forward time at a later one, such as s_min = 1e-5, with the state μ(s_min) x + √Σ(s_min) ε; "
+    "end a reverse one at t = T − s_min, and take entropax.denoised_mean there."
+)
 
 
 class AbstractField(eqx.Module):
@@ -44,6 +53,9 @@ class ForwardDrift(AbstractField):
 
     process: AbstractProcess
 
+    def __check_init__(self):
+        check_instance("process", self.process, AbstractProcess)
+
     def __call__(self, t, x, y):
         del y
         return self.process.drift_rate(t) * x
@@ -65,6 +77,9 @@ class ProbabilityFlow(AbstractField):
 
     process: AbstractProcess
     denoiser: AbstractDenoiser
+
+    def __check_init__(self):
+        check_model(self.process, self.denoiser)
 
     def __call__(self, t, x, y):
         drift = self.process.drift_rate(t) * x
@@ -96,6 +111,10 @@ class ReverseDrift(AbstractField):
     churn: float | Array | Callable[[Array], Array] = 1.0
     start: float | None = None
 
+    def __check_init__(self):
+        check_model(self.process, self.denoiser)
+        check_churn(self.churn)
+
     def __call__(self, t, x, y):
         s = forward_time(self.process, self.start, t)
         strength = 0.5 * (1 + churn_at(self.churn, self.process, s) ** 2) * self.process.diffusion_squared(s)
@@ -115,6 +134,11 @@ class TimeReversed(AbstractField):
     field: Callable
     T: float
 
+    def __check_init__(self):
+        if not callable(self.field):
+            raise ValueError(f"`field` must be a function, field(t, x, y); got {type(self.field).__name__}.")
+        check_finite(T=self.T)
+
     def __call__(self, t, x, y):
         return jax.tree.map(jnp.negative, self.field(self.T - t, x, y))
 
@@ -126,7 +150,13 @@ def batched_score(
     s: Float[Array, ""],
     y: PyTree | None,
 ) -> Float[Array, " batch *shape"]:
-    """[`entropax.score`][] of a batch at one time."""
+    """[`entropax.score`][] of a batch at one time.
+
+    **Raises:** `ValueError` where the states or the conditions are no batch; a runtime error, by
+        [`equinox.error_if`][], at a time that is not positive.
+    """
+    _check_batch(x, y)
+    s = eqx.error_if(s, jnp.asarray(s) <= 0, _NO_SCORE)
     return jax.vmap(lambda x, y: score(process, denoiser, x, s, y))(x, y)
 
 
@@ -140,3 +170,37 @@ def churn_at(
 ) -> Array | float:
     """The churn at a forward time."""
     return churn(process.log_snr(s)) if callable(churn) else churn
+
+
+def check_model(process: AbstractProcess, denoiser: AbstractDenoiser) -> None:
+    """Refuses a process or a denoiser that is none, such as a class or a function."""
+    check_instance("process", process, AbstractProcess)
+    check_instance(
+        "denoiser",
+        denoiser,
+        AbstractDenoiser,
+        "Make a subclass of entropax.AbstractDenoiser, whose `__call__(self, z, log_snr, y=None)` predicts the noise "
+        "and whose property `log_snr_range` says where it is trusted, and give an instance of it.",
+    )
+
+
+def check_churn(churn: float | Array | Callable[[Array], Array]) -> None:
+    """Refuses a churn that is negative or not finite."""
+    if inspect.isclass(churn):
+        raise ValueError(f"`churn` must be a number or a function of λ; got a class, {churn}.")
+    if not callable(churn):
+        check_not_negative(churn=churn)
+
+
+def _check_batch(x, y):
+    if jnp.ndim(x) < 2:
+        raise ValueError(
+            f"`x` must be a batch of states, of shape (batch, *shape); got shape {jnp.shape(x)}. Give a single state "
+            "as x[None], and states of one coordinate as x[:, None]."
+        )
+    for leaf in jax.tree.leaves(y):
+        if jnp.ndim(leaf) == 0 or jnp.shape(leaf)[0] != x.shape[0]:
+            raise ValueError(
+                f"`y` must hold one condition for each of the {x.shape[0]} states; got shape {jnp.shape(leaf)}. It is "
+                "given to a solve as Diffrax's `args`."
+            )

@@ -6,6 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from .._arguments import check_instance
+from ._noise import IsotropicNoise
+
 
 class PathState(eqx.Module):
     r"""A state with what has been summed along its path.
@@ -23,6 +26,8 @@ class PathState(eqx.Module):
     def start(x: PyTree[Array]) -> "PathState":
         """A path that has summed nothing yet."""
         leaf = jax.tree.leaves(x)[0]
+        if jnp.ndim(leaf) == 0:
+            raise ValueError("`x` must be a batch of states, of shape (batch, *shape); got a single number.")
         return PathState(x, jnp.zeros(leaf.shape[0], leaf.dtype))
 
 
@@ -31,15 +36,27 @@ def accumulate(terms: dfx.AbstractTerm, rate: Callable) -> dfx.AbstractTerm:
 
     **Arguments:**
 
-    - `terms`: an ODE term, or the drift and the noise of an SDE, such as [`entropax.terms.forward`][].
+    - `terms`: an ODE term, or the drift and the noise of an SDE, such as [`entropax.terms.forward`][]. Of several
+        terms, the first must advance in time, as a [`diffrax.ODETerm`][] does: the rate is summed along it.
     - `rate`: `rate(t, x, args)`, one number for each state of the batch.
 
     **Returns:** terms of the same kind over a [`entropax.terms.PathState`][]; start from `PathState.start(x)`.
+
+    **Raises:** `ValueError` where the first term is noise, and in a solve where the rate is not one number for each
+        state.
     """
-    if isinstance(terms, dfx.MultiTerm):
-        drift, noise = terms.terms
-        return dfx.MultiTerm(_Carrying(drift, rate), _Untouched(noise))
-    return _Carrying(terms, rate)
+    check_instance("terms", terms, dfx.AbstractTerm)
+    if not callable(rate):
+        raise ValueError(f"`rate` must be a function, rate(t, x, args); got {type(rate).__name__}.")
+    first, *others = terms.terms if isinstance(terms, dfx.MultiTerm) else (terms,)
+    if isinstance(first, (IsotropicNoise, dfx.ControlTerm)):
+        raise ValueError(
+            f"`terms` must begin with one that advances in time, such as a diffrax.ODETerm, along which the rate is "
+            f"summed; got {type(first).__name__}. Put the drift first."
+        )
+    if not isinstance(terms, dfx.MultiTerm):
+        return _Carrying(first, rate)
+    return dfx.MultiTerm(_Carrying(first, rate), *map(_Untouched, others))
 
 
 def stochastic_integral(terms: dfx.MultiTerm, integrand: Callable, solver: dfx.AbstractSolver) -> dfx.MultiTerm:
@@ -57,15 +74,29 @@ def stochastic_integral(terms: dfx.MultiTerm, integrand: Callable, solver: dfx.A
 
     **Returns:** terms over a [`entropax.terms.PathState`][].
 
-    **Raises:** `ValueError` for solvers that are for additive noise only, or neither Itô nor Stratonovich.
+    **Raises:** `ValueError` for solvers that are for additive noise only, or neither Itô nor Stratonovich, or whose
+        memory grows with the cube of the batch ([`diffrax.ItoMilstein`][]), and for other terms than a drift and a
+        noise.
     """
+    check_instance("solver", solver, dfx.AbstractSolver)
     name = type(solver).__name__
     if isinstance(solver, (dfx.SEA, dfx.SRA1, dfx.ShARK)):
         raise ValueError(
             f"`solver` {name} is for noise that does not depend on the state, and ∫⟨u(X), dB⟩ does: give "
-            "diffrax.Euler(), diffrax.ItoMilstein(), diffrax.Heun() or diffrax.SPaRK()."
+            "diffrax.Euler(), diffrax.StratonovichMilstein(), diffrax.Heun() or diffrax.SPaRK()."
         )
-    drift, noise = terms.terms
+    if isinstance(solver, dfx.ItoMilstein):
+        raise ValueError(
+            "`solver` ItoMilstein multiplies every increment with every other one, those of other samples included, "
+            "which takes memory by the cube of the batch: give diffrax.StratonovichMilstein(), of the same order."
+        )
+    drift, *noises = terms.terms if isinstance(terms, dfx.MultiTerm) else (terms,)
+    if len(noises) != 1 or not isinstance(noises[0], IsotropicNoise):
+        raise ValueError(
+            "`terms` must be a diffrax.MultiTerm of a drift and an entropax.terms.IsotropicNoise, such as of "
+            f"entropax.terms.forward; got {', '.join(type(term).__name__ for term in (drift, *noises))}."
+        )
+    noise = noises[0]
     if isinstance(solver, dfx.AbstractItoSolver):
         drift = _Untouched(drift)
     elif isinstance(solver, dfx.AbstractStratonovichSolver):
@@ -82,7 +113,12 @@ class _Carrying(dfx.AbstractTerm):
     rate: Callable
 
     def vf(self, t, y, args):
-        return self.term.vf(t, y.x, args), self.rate(t, y.x, args)
+        rate = self.rate(t, y.x, args)
+        if jnp.shape(rate) != y.total.shape:
+            raise ValueError(
+                f"`rate` must return one number for each state, shape {y.total.shape}; it returns {jnp.shape(rate)}."
+            )
+        return self.term.vf(t, y.x, args), rate
 
     def contr(self, t0, t1, **kwargs):
         return self.term.contr(t0, t1, **kwargs)
@@ -115,7 +151,12 @@ class _Integrating(dfx.AbstractTerm):
     integrand: Callable
 
     def vf(self, t, y, args):
-        return self.term.vf(t, y.x, args), self.integrand(t, y.x, args)
+        integrand = self.integrand(t, y.x, args)
+        if jnp.shape(integrand) != y.x.shape:
+            raise ValueError(
+                f"`integrand` must return the shape of the states, {y.x.shape}; it returns {jnp.shape(integrand)}."
+            )
+        return self.term.vf(t, y.x, args), integrand
 
     def contr(self, t0, t1, **kwargs):
         return self.term.contr(t0, t1, **kwargs)

@@ -10,8 +10,9 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._arguments import check_instance, check_key, check_whole
 from ..process import AbstractProcess
-from ._field import churn_at, forward_time, Time
+from ._field import check_churn, churn_at, forward_time, Time
 
 
 _OFF_GRID = (
@@ -56,8 +57,16 @@ class GridBrownianPath(dfx.AbstractBrownianPath):
         shape: tuple[int, ...],
         levy_area: type = dfx.SpaceTimeLevyArea,
     ):
+        if not isinstance(ts, (jax.Array, np.ndarray)) or not jnp.issubdtype(ts.dtype, jnp.floating):
+            raise ValueError(f"`ts` must be an array of floats; got {type(ts).__name__}, {ts}.")
         if ts.ndim != 1 or ts.size < 2:
             raise ValueError(f"`ts` must hold at least two times along one axis; got shape {ts.shape}.")
+        check_key(key)
+        if not isinstance(shape, tuple):
+            raise ValueError(f"`shape` must be a tuple, such as (batch, dim); got {shape!r}.")
+        for size in shape:
+            check_whole("shape", size, 1)
+        check_instance("levy_area", levy_area, type)
         if levy_area not in (dfx.BrownianIncrement, dfx.SpaceTimeLevyArea):
             raise ValueError(
                 f"`levy_area` must be diffrax.BrownianIncrement or diffrax.SpaceTimeLevyArea; got {levy_area.__name__}."
@@ -115,6 +124,11 @@ class IsotropicNoise(dfx.AbstractTerm):
     scale: Callable[[Time], Array]
     path: dfx.AbstractBrownianPath
 
+    def __check_init__(self):
+        if not callable(self.scale):
+            raise ValueError(f"`scale` must be a function of time; got {type(self.scale).__name__}, {self.scale}.")
+        check_instance("path", self.path, dfx.AbstractBrownianPath)
+
     def vf(self, t, y, args):
         del y, args
         return self.scale(t)
@@ -171,6 +185,9 @@ class ForwardScale(eqx.Module):
 
     process: AbstractProcess
 
+    def __check_init__(self):
+        check_instance("process", self.process, AbstractProcess)
+
     def __call__(self, t: Time) -> Float[Array, ""]:
         return jnp.sqrt(self.process.diffusion_squared(t))
 
@@ -188,6 +205,10 @@ class ReverseScale(eqx.Module):
     process: AbstractProcess
     churn: float | Array | Callable[[Array], Array] = 1.0
     start: float | None = None
+
+    def __check_init__(self):
+        check_instance("process", self.process, AbstractProcess)
+        check_churn(self.churn)
 
     def __call__(self, t: Time) -> Float[Array, ""]:
         s = forward_time(self.process, self.start, t)

@@ -1,0 +1,111 @@
+# pyright: reportArgumentType=false
+"""Bad inputs of samplers, densities and functionals of paths."""
+
+import diffrax as dfx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+
+import entropax as ex
+from tests.bad_inputs import BadInput
+
+
+def of(name, call, *says):
+    return BadInput(name, call, ValueError, says)
+
+
+PROCESS, MODEL = ex.VariancePreserving(), ex.Equilibrium()
+ONE = dict(finish=lambda process, denoiser, x, s, y: x[:1])
+
+
+def draw(process=PROCESS, model=MODEL, shape=(4, 2), y=None, key=None, sampler=None, **settings):
+    sampler = ex.Sampler(steps=2, **settings) if sampler is None else sampler
+    return ex.sample(process, model, shape, y, key=jr.key(0) if key is None else key, sampler=sampler)
+
+
+def density(x=None, y=None, **settings):
+    return ex.log_density(PROCESS, MODEL, jnp.ones((4, 2)) if x is None else x, y, **settings)
+
+
+def produced(x=None, key=None, **settings):
+    x = jnp.ones((4, 2)) if x is None else x
+    return ex.solve.entropy_production(PROCESS, MODEL, x, key=jr.key(0) if key is None else key, **settings)
+
+
+def explicit():
+    return jax.make_mesh((1,), ("batch",), axis_types=(jax.sharding.AxisType.Explicit,), devices=jax.devices()[:1])
+
+
+INPUTS = [
+    of(
+        "process as a class",
+        lambda: draw(process=ex.VariancePreserving),
+        "`process`",
+        "the class",
+        "VariancePreserving(",
+    ),
+    of("a function as model", lambda: draw(model=lambda z, s, y=None: z), "`denoiser`", "function", "AbstractDenoiser"),
+    of("model as a class", lambda: draw(model=ex.Equilibrium), "`denoiser`", "the class", "Equilibrium("),
+    of("solver as a class", lambda: ex.Sampler(dfx.Heun), "`solver`", "the class diffrax.Heun", "Heun("),
+    of("a solver as the sampler", lambda: draw(sampler=dfx.Heun()), "`sampler`", "Heun", "entropax.Sampler(solver)"),
+    of("sampler as a class", lambda: draw(sampler=ex.Sampler), "`sampler`", "the class entropax.Sampler", "Sampler("),
+    of("grid as a class", lambda: ex.Sampler(grid=ex.solve.Karras), "`grid`", "the class", "Karras("),
+    of("nodes as a list", lambda: ex.Sampler(grid=[-8.0, 0.0, 8.0]), "`grid`", "list", "entropax.solve.Nodes("),
+    of("clock as a class", lambda: ex.Sampler(clock=ex.LogSNR), "`clock`", "the class", "LogSNR("),
+    of("fractional steps", lambda: ex.Sampler(steps=2.5), "`steps`", "whole", "2.5"),
+    of("steps as text", lambda: ex.Sampler(steps="20"), "`steps`", "whole", "'20'"),
+    of("no max_steps", lambda: ex.Sampler(max_steps=0), "`max_steps`", "at least 1", "0"),
+    of("NaN churn", lambda: ex.Sampler(churn=float("nan")), "`churn`", "finite", "nan"),
+    of("range reversed", lambda: ex.Sampler(log_snr_range=(8.0, -8.0)), "`log_snr_range`", "increase", "(8.0, -8.0)"),
+    of("range of one number", lambda: ex.Sampler(log_snr_range=8.0), "`log_snr_range`", "two", "8.0"),
+    of("infinite range", lambda: ex.Sampler(log_snr_range=(-8.0, np.inf)), "`log_snr_range`", "finite", "inf"),
+    of(
+        "negative tolerance of a controller",
+        lambda: ex.Sampler(dfx.Tsit5(), controller=dfx.PIDController(rtol=-1e-3, atol=1e-3)),
+        "`rtol`",
+        "not negative",
+        "-0.001",
+    ),
+    of("finish of another shape", lambda: draw(**ONE), "`finish`", "(2,)", "(1,)"),
+    of("finish that is no function", lambda: ex.Sampler(finish=True), "`finish`", "function", "True"),
+    of("mesh of explicit axes", lambda: ex.Sampler(mesh=explicit()), "`mesh`", "Explicit", "make_mesh(mesh.devices"),
+    of("devices as a mesh", lambda: ex.Sampler(mesh=jax.devices()), "`mesh`", "list", "make_mesh(devices)"),
+    of("mesh of explicit axes for densities", lambda: density(mesh=explicit()), "`mesh`", "Explicit", "make_mesh("),
+    of("implicit without tolerances", lambda: ex.Sampler(dfx.Kvaerno3()), "`solver`", "Kvaerno3", "PIDController("),
+    of("a number as key", lambda: draw(key=3), "`key`", "3", "jax.random.key(3)"),
+    of("a NumPy key", lambda: draw(key=np.array([0, 3], np.uint32)), "`key`", "uint32", "wrap_key_data"),
+    of("several keys", lambda: draw(key=jr.split(jr.key(0), 4)), "`key`", "(4,)", "key[0]"),
+    of("a number as shape", lambda: draw(shape=4), "`shape`", "(batch, *shape)", "4"),
+    of("no samples", lambda: draw(shape=(0, 2)), "`shape`", "at least 1", "0"),
+    of("labels as a list", lambda: draw(y=[0, 1, 2, 0]), "`y`", "array", "list", "jnp.asarray(y)"),
+    of("a list as x", lambda: density([[0.0, 1.0]]), "`x`", "array of floats", "list", "jnp.asarray(x"),
+    of("integers as x", lambda: density(jnp.ones((4, 2), jnp.int32)), "`x`", "float32", "int32", "astype"),
+    of("bfloat16 as x", lambda: produced(jnp.ones((4, 2), jnp.bfloat16)), "`x`", "float32", "bfloat16"),
+    of("one number as x", lambda: ex.encode(PROCESS, MODEL, jnp.ones(())), "`x`", "(batch, *shape)", "()"),
+    of("NaN in noise", lambda: ex.decode(PROCESS, MODEL, jnp.full((2, 2), jnp.nan)), "`latent`", "finite", "NaN"),
+    of("negative rtol", lambda: density(rtol=-1e-6), "`rtol`", "not negative", "-1e-06"),
+    of("NaN atol", lambda: density(atol=float("nan")), "`atol`", "finite", "nan"),
+    of("no tolerance", lambda: density(rtol=0.0, atol=0.0), "`rtol`", "positive", "0.0"),
+    of(
+        "a solver for SDEs for densities",
+        lambda: density(solver=dfx.ShARK()),
+        "`solver`",
+        "AbstractERK",
+        "ShARK",
+        "Tsit5",
+    ),
+    of("divergence as a class", lambda: density(divergence=ex.solve.ExactDivergence), "`divergence`", "the class"),
+    of("probes by halves", lambda: ex.solve.Hutchinson(1.5), "`num`", "whole", "1.5"),
+    of("paths as a class", lambda: produced(paths=ex.solve.Paths), "`paths`", "the class", "Paths("),
+    of("paths of a solver for ODEs", lambda: ex.solve.Paths(solver=dfx.Tsit5()), "`solver`", "SDEs", "Tsit5"),
+    of("paths from a negative time", lambda: ex.solve.Paths(s_min=-1.0), "`s_min`", "positive", "-1.0"),
+    of("a number as the key of paths", lambda: produced(key=0), "`key`", "0", "jax.random.key(0)"),
+    of("order by halves", lambda: ex.solve.DPMSolverPlusPlus(1.5), "`steps`", "1 to 3", "1.5"),
+    of(
+        "a control that is no function",
+        lambda: ex.solve.nll_bound(PROCESS, MODEL.log_snr_range, jnp.ones((4, 2)), key=jr.key(0)),
+        "`control`",
+        "function",
+    ),
+]
