@@ -65,6 +65,28 @@ class AbstractDenoiser(eqx.Module):
         **Returns:** the predicted noise, of the shape of `z`.
         """
 
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        r"""The dimension of the distribution at one value of the data,
+
+        $$\lim_{\lambda\to\infty} \mathbb{E}_\varepsilon\|\varepsilon - \hat\varepsilon(z, \lambda, y)\|^2.$$
+
+        It decides whether an integral over all noise levels is finite: it is the number of coordinates where the
+        distribution has a density, 0 at a value of positive probability, and infinite where $x$ has probability zero,
+        because it lies away from all values that occur.
+
+        **Arguments:**
+
+        - `x`: the value.
+        - `y`: what the data are conditioned on.
+
+        **Returns:** a non-negative number; NaN where it is not known, which is the default and right for a network.
+
+        ??? cite "Source"
+            Wu and Verdú, MMSE dimension (2011).
+        """
+        del x, y
+        return jnp.full((), jnp.nan)
+
 
 class Unconditional(AbstractDenoiser):
     r"""A denoiser that forgets its condition: $\hat\varepsilon(z, \lambda)$ whatever $y$ is.
@@ -85,6 +107,10 @@ class Unconditional(AbstractDenoiser):
     ) -> Float[Array, "*shape"]:
         del y
         return self.denoiser(z, log_snr, None)
+
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        del y
+        return self.denoiser.dimension(x)
 
 
 class Conditioned(AbstractDenoiser):
@@ -117,6 +143,10 @@ class Conditioned(AbstractDenoiser):
         del y
         return self.denoiser(z, log_snr, self.y)
 
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        del y
+        return self.denoiser.dimension(x, self.y)
+
 
 class Given(AbstractDenoiser):
     r"""A denoiser that hears a part of the condition: $\hat\varepsilon(z, \lambda, \mathrm{select}(y))$. Where there
@@ -143,6 +173,9 @@ class Given(AbstractDenoiser):
     ) -> Float[Array, "*shape"]:
         return self.denoiser(z, log_snr, None if y is None else self.select(y))
 
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        return self.denoiser.dimension(x, None if y is None else self.select(y))
+
 
 class Zero(AbstractDenoiser):
     r"""$\hat\varepsilon = 0$: the baseline of score and noise matching."""
@@ -156,3 +189,7 @@ class Zero(AbstractDenoiser):
     ) -> Float[Array, "*shape"]:
         del log_snr, y
         return jnp.zeros_like(z)
+
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        del y
+        return jnp.asarray(x.size, x.dtype)

@@ -197,6 +197,13 @@ class GridPosterior(AbstractDenoiser):
         residuals = _residuals(self.grid, z, log_snr)
         return jnp.sum(jax.nn.softmax(self.log_probabilities - 0.5 * residuals**2) * residuals, -1)
 
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        del y
+        index = self.grid.index(x)
+        off = jnp.abs(x - self.grid.low - index.astype(x.dtype) * self.grid.spacing) > _TOLERANCE * self.grid.spacing
+        found = jnp.take_along_axis(self.log_probabilities, index[..., None], -1)[..., 0]
+        return jnp.where(jnp.any(off | (found == -jnp.inf)), jnp.inf, jnp.zeros((), x.dtype))
+
 
 def _residuals(grid, z, log_snr):
     """The noise that a state would hold if its data were at each of the levels, along a new last axis."""

@@ -25,3 +25,6 @@ class Flattened(AbstractDenoiser):
         self, z: Float[Array, " dim"], log_snr: Float[Array, ""], y: PyTree | None = None
     ) -> Float[Array, " dim"]:
         return self.denoiser(z.reshape(self.shape), log_snr, y).ravel()
+
+    def dimension(self, x: Float[Array, " dim"], y: PyTree | None = None) -> Float[Array, ""]:
+        return self.denoiser.dimension(x.reshape(self.shape), y)

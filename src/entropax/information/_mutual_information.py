@@ -18,10 +18,12 @@ from ..integral import (
     Gap,
     integrate,
     Integrator,
+    Loss,
     LossGap,
     mean_of,
     Stratified,
 )
+from ..integral._infinite import warn_of_infinity, with_infinite
 from ._guard import check_mutual_information, is_discrete, warn_below
 from ._resolution import check_resolution
 
@@ -156,7 +158,10 @@ class Posterior(AbstractMethod):
         scores = jnp.stack([jnp.mean(jnp.where(half == side, table, 0.0), 1) for side in (1, 0)])
         chosen = jnp.argmax(scores, 1)[half]
         pointwise = jnp.take_along_axis(table, chosen[None], 0)[0] - log_prior[own]
-        return mean_of(pointwise)
+        # The losses of an excluded class are finite on a finite range; the logarithm of its probability is not.
+        excluded = -jnp.isinf(jax.vmap(denoiser.dimension)(x, y)).astype(x.dtype)
+        warn_of_infinity(Loss(denoiser), excluded, x, y)
+        return with_infinite(mean_of(pointwise), excluded)
 
 
 class ControlledBy(AbstractMethod):

@@ -4,6 +4,7 @@ from ._estimate import (
     Profile as Profile,
     standard_error as standard_error,
 )
+from ._infinite import InfiniteWarning as InfiniteWarning
 from ._integrands import (
     AbstractIntegrand as AbstractIntegrand,
     AbstractLocalIntegrand as AbstractLocalIntegrand,

@@ -200,6 +200,8 @@ class Estimate(eqx.Module):
         if self.value.ndim > 0:
             return f"{self.sum()} in sum over {self.value.shape}"
         value, stderr = float(self.value), float(self.stderr)
+        if math.isinf(value):
+            return f"{value} {self.unit}".rstrip()
         # Two digits of the error say all that the value's digits can.
         digits = 2 if stderr == 0 or not math.isfinite(stderr) else max(0, 1 - math.floor(math.log10(stderr)))
         return f"{value:.{digits}f} ± {stderr:.{digits}f} {self.unit}".rstrip()

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from ..denoiser import AbstractDenoiser, check_conditions, diffuse
 from ..parallel import leads, own, replicate, shard
 from ._estimate import Estimate, Profile, standard_error
+from ._infinite import warn_of_infinity, with_infinite
 from ._integrands import AbstractIntegrand, check_prediction, PerCoordinate
 from ._nodes import AbstractNodes, Draw, Piecewise, Stratified
 
@@ -33,6 +34,10 @@ _PATIENCE = 2.0
 # Chunks on a mesh have a multiple of so many samples: draws depend on the size of a chunk, and shall be the same on one
 # device, two, four and eight.
 _ROWS = 8
+
+# A rate above this at the upper end, that of a sample 20 standard deviations of the noise away from all that a
+# distribution can produce, is not due to noise.
+_AWAY = 200.0
 
 
 class TruncationWarning(UserWarning):
@@ -102,7 +107,11 @@ def integrate(
     - `key`: the randomness of nodes and noise.
     - `integrator`: nodes, range, noise, chunk and devices.
 
-    **Returns:** an [`entropax.Estimate`][] for each rate.
+    **Returns:** an [`entropax.Estimate`][] for each rate. An integral over all noise levels is infinite where the
+    distribution of a denoiser gives a sample probability zero, or where the distributions that it compares have
+    different dimensions ([`entropax.AbstractDenoiser.dimension`][]). The share of such a sample and the value are then
+    `inf` or `-inf`, with an error of zero, and an [`entropax.integral.InfiniteWarning`][] names the sample and the
+    reason. A range that is given is integrated as it stands.
 
     **Raises:** `ValueError` on empty or too few samples, lengths that do not match, a range outside where a denoiser
     can be trusted, or a denoiser whose prediction does not have the shape of a sample.
@@ -136,7 +145,7 @@ def integrate(
     log_snr = log_snr_sum / jnp.maximum(count, 1)
     estimates = []
     for k in range(len(rates)):
-        body, ends = (jnp.concatenate([part[k][i] for part in parts])[:batch] for i in range(2))
+        body, ends, limits = (jnp.concatenate([part[k][i] for part in parts])[:batch] for i in range(3))
         profile = _profile(log_snr, count, *moments[k])
         explained = jnp.concatenate(
             [_explained(jr.fold_in(key, index), low, high, integrator, profile, size) for index in range(chunks)]
@@ -151,7 +160,10 @@ def integrate(
         estimates.append(_assemble(body, factors * ends, explained, nodes_error, profile, freedom))
         name = f" {jax.tree_util.keystr(named[k][0])}".rstrip()
         if tails:
-            _warn_of_truncation(rates[k], estimates[-1], ends[:, 1], factors[1], high, name)
+            signs = _infinite(rates[k], limits, profile, ends[:, 1], high)
+            estimates[-1] = with_infinite(estimates[-1], signs)
+            if not warn_of_infinity(rates[k], signs, x, y):
+                _warn_of_truncation(rates[k], estimates[-1], ends[:, 1], factors[1], high, name)
     return jax.tree.unflatten(structure, estimates)
 
 
@@ -255,17 +267,24 @@ def _evaluate_chunk(rates, denoisers, uses, samples, key, low, high, integrator,
 
     values = jax.vmap(jax.vmap(at_node, (None, None, 0, 0)))(x, y, log_snr, eps)
 
+    def limits_of(x, y):
+        dimensions = [jnp.asarray(denoiser.dimension(x, y), x.dtype) for denoiser in denoisers]
+        return [rate.limit(tuple(dimensions[k] for k in needs)).astype(x.dtype) for rate, needs in zip(rates, uses)]
+
+    # A range that is given ends before any limit.
+    limits = jax.vmap(limits_of)(x, y) if tails else [jnp.zeros(size, x.dtype)] * len(rates)
+
     mask = counts.astype(x.dtype)[:, None] * jnp.ones((1, num), x.dtype)
     add = lambda values: jax.ops.segment_sum(
         values.reshape(-1, *values.shape[2:]), draw.cell.reshape(-1), integrator.nodes.cells
     )
     parts, moments = [], []
-    for value in values:
+    for value, limit in zip(values, limits):
         inner, outer = value[:, :num], value[:, num:]
         weight = draw.weight.reshape(draw.weight.shape + (1,) * (inner.ndim - 2))
         masked = inner * mask.reshape(mask.shape + (1,) * (inner.ndim - 2))
         outer = outer if tails else jnp.zeros((size, 2, *inner.shape[2:]), inner.dtype)
-        parts.append((jnp.sum(weight * inner, 1), outer))
+        parts.append((jnp.sum(weight * inner, 1), outer, limit))
         moments.append((add(masked), add(masked * inner)))
     # Here devices hear of each other, and nowhere before.
     return replicate((parts, (add(mask), add(mask * draw.log_snr), moments)), integrator.mesh)
@@ -310,6 +329,23 @@ def _at(profile, log_snr):
     flat = profile.rate.reshape(profile.rate.shape[0], -1)
     along = jax.vmap(lambda rate: jnp.interp(log_snr, profile.log_snr, rate), 1)(flat)
     return along.reshape(profile.rate.shape[1:])
+
+
+def _infinite(rate: AbstractIntegrand, limits: Array, profile: Profile, ends: Array, high: Array) -> Array:
+    r"""Which samples have an infinite integral: its sign for each of them, and zero for the others.
+
+    The limits of the rates say so where they are known. Where they are not, but every denoiser can be trusted at all
+    noise levels, a sample that lies at a distance $d$ from what the distribution of a denoiser can produce is found by
+    its rate, which grows as $\tfrac12 d^2 e^\lambda$.
+    """
+    limits = limits.reshape(limits.shape + (1,) * (ends.ndim - 1))
+    known = jnp.where(jnp.isnan(limits), 0.0, jnp.sign(limits))
+    if math.isfinite(rate.log_snr_range[1]):
+        return known + jnp.zeros_like(ends)
+    span, mean = 2.0, jnp.mean(ends, 0)
+    growth = jnp.log(jnp.maximum(jnp.abs(mean), 1e-30) / jnp.maximum(jnp.abs(_at(profile, high - span)), 1e-30)) / span
+    away = jnp.isnan(limits) & (jnp.abs(ends) > _AWAY) & (growth > 0.5)
+    return jnp.where(away, jnp.sign(ends), known)
 
 
 def _assemble(body, tails, explained, nodes_error, profile, freedom) -> Estimate:
