@@ -53,7 +53,8 @@ class Estimate(eqx.Module):
     r"""A number with its error bar, and where it comes from.
 
     Estimates add and subtract; those over the same samples (of the same length) keep what their errors share, so that
-    the error of a difference on common random numbers is the small one that it has.
+    the error of a difference on common random numbers is the small one that it has. The errors along their profiles are
+    bounds from above; a [`entropax.Difference`][] of integrands has the profile of a difference itself.
 
     **Arguments:**
 
@@ -147,7 +148,7 @@ class Estimate(eqx.Module):
             jnp.hypot(self.stderr_nodes, other.stderr_nodes),
             _add_aligned(self.pointwise, other.pointwise),
             residuals,
-            _add_profiles(self.profile, other.profile),
+            _add_profiles(self.profile, other.profile, shared=residuals is not None),
             tails,
             self.unit,
         )
@@ -234,16 +235,19 @@ def _add_aligned(first, second):
     return first + second
 
 
-def _add_profiles(first: Profile | None, second: Profile | None) -> Profile | None:
+def _add_profiles(first: Profile | None, second: Profile | None, shared: bool) -> Profile | None:
+    """The profile of a sum. How two rates on the same samples go together is not recorded: their errors add in full,
+    as those that are most alike do, and so do their root mean squares."""
     if first is None or second is None or first.rate.shape != second.rate.shape:
         return None
     if any(isinstance(p.log_snr, Tracer) for p in (first, second)):
         return None
     if not bool(jnp.all(jnp.abs(first.log_snr - second.log_snr) < 1e-3)):
         return None
+    product = jnp.sqrt(first.second_moment * second.second_moment) if shared else first.rate * second.rate
     return Profile(
         first.log_snr,
         first.rate + second.rate,
-        jnp.hypot(first.stderr, second.stderr),
-        (first.rate + second.rate) ** 2 + first.second_moment + second.second_moment,
+        first.stderr + second.stderr if shared else jnp.hypot(first.stderr, second.stderr),
+        first.second_moment + second.second_moment + 2 * product,
     )

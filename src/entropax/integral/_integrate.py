@@ -285,15 +285,37 @@ def _evaluate_chunk(rates, denoisers, uses, samples, key, low, high, integrator,
         masked = inner * mask.reshape(mask.shape + (1,) * (inner.ndim - 2))
         outer = outer if tails else jnp.zeros((size, 2, *inner.shape[2:]), inner.dtype)
         parts.append((jnp.sum(weight * inner, 1), outer, limit))
-        moments.append((add(masked), add(masked * inner)))
+        moments.append((add(masked), add(masked * inner), _by_sample(masked, mask, draw.cell, integrator.nodes)))
     # Here devices hear of each other, and nowhere before.
     return replicate((parts, (add(mask), add(mask * draw.log_snr), moments)), integrator.mesh)
 
 
-def _profile(log_snr, count, first, second) -> Profile:
-    count = jnp.maximum(count, 1).reshape(count.shape + (1,) * (first.ndim - 1))
+def _by_sample(values, mask, cell, nodes) -> tuple[Array, ...]:
+    """Of the sums and the numbers of each sample's nodes in each cell: the squares of both and their product, summed
+    over samples. Nothing where no sample can have two nodes in one cell."""
+    if nodes.cells % nodes.per_sample == 0:
+        return ()
+    batch = values.shape[0]
+    place = (jnp.arange(batch)[:, None] * nodes.cells + cell).reshape(-1)
+
+    def sums(values):
+        flat = jax.ops.segment_sum(values.reshape(-1, *values.shape[2:]), place, batch * nodes.cells)
+        return flat.reshape(batch, nodes.cells, *values.shape[2:])
+
+    total, number = sums(values), sums(mask)
+    aligned = number.reshape(number.shape + (1,) * (total.ndim - 2))
+    return jnp.sum(total**2, 0), jnp.sum(total * aligned, 0), jnp.sum(number**2, 0)
+
+
+def _profile(log_snr, count, first, second, by_sample) -> Profile:
+    align = lambda number: number.reshape(number.shape + (1,) * (first.ndim - 1))
+    count = align(jnp.maximum(count, 1))
     rate, second = first / count, second / count
     spread = jnp.maximum(second - rate**2, 0.0)
+    if by_sample:
+        # The nodes that a sample has in a cell depend on each other: samples are what is independent.
+        squares, products, numbers = by_sample
+        spread = jnp.maximum(squares - 2 * rate * products + rate**2 * align(numbers), 0.0) / count
     return Profile(log_snr, rate, jnp.sqrt(spread / jnp.maximum(count - 1, 1)), second)
 
 
