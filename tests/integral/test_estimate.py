@@ -121,7 +121,7 @@ class _Own(ex.AbstractDenoiser):
         return -jnp.inf, jnp.inf
 
     def __call__(self, z, log_snr, y=None):
-        return y
+        return jnp.zeros_like(z) if y is None else jnp.asarray(y)
 
 
 def test_profiles_of_estimates_on_the_same_samples_have_errors_that_bound_those_of_their_sum():

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
 
@@ -33,6 +35,25 @@ def check_state(z: Float[Array, "*shape"], shape: tuple[int, ...]) -> None:
         raise ValueError(
             f"`z` must have the shape {shape} of the data that the denoiser is made for; got {z.shape}. Samples `x` "
             "have one axis more in front, of the batch."
+        )
+
+
+def check_log_probabilities(log_probabilities: Float[Array, "*shape values"]) -> None:
+    """Refuses what is the logarithm of no distribution along the last axis: `-inf` is, unless it is all; tracers pass.
+
+    **Raises:** `ValueError` that names the first coordinate.
+    """
+    if isinstance(log_probabilities, Tracer):
+        return
+    values = np.asarray(log_probabilities)
+    wrong = ~(np.max(values, -1) > -np.inf) | (np.max(values, -1) == np.inf)
+    if wrong.any():
+        place = [int(k) for k in np.argwhere(wrong)[0]]
+        found = np.max(values[tuple(place)])
+        found = "it holds NaN" if np.isnan(found) else f"its greatest is {found}"
+        raise ValueError(
+            f"`log_probabilities`{place} must hold a finite number, and no NaN or positive infinity: {found}. A value "
+            "that does not occur has -inf, but one must occur."
         )
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
-from ._base import AbstractDenoiser, check_state, noise, signal
+from ._base import AbstractDenoiser, check_log_probabilities, check_state, noise, signal
 
 
 # How far from a level, in units of the spacing, a sample may lie: float32 needs some.
@@ -162,6 +162,7 @@ class GridPosterior(AbstractDenoiser):
                 f"`log_probabilities` must have {grid.levels} levels along its last axis; got shape "
                 f"{log_probabilities.shape}."
             )
+        check_log_probabilities(log_probabilities)
         self.grid = grid
         self.log_probabilities = jax.nn.log_softmax(log_probabilities)
 
@@ -175,9 +176,11 @@ class GridPosterior(AbstractDenoiser):
         - `grid`: the levels.
         - `pseudocount`: what is added to every count, so that a level unseen is rare, not impossible.
 
-        **Raises:** `ValueError` where `x` does not lie on the grid.
+        **Raises:** `ValueError` where `x` does not lie on the grid, or `pseudocount` is negative.
         """
         grid.check(x)
+        if not pseudocount >= 0:
+            raise ValueError(f"`pseudocount` must be at least 0; got {pseudocount}.")
         index = np.asarray(grid.index(jnp.asarray(x)))
         flat = index.reshape(len(index), -1)
         counts = np.stack([np.bincount(column, minlength=grid.levels) for column in flat.T])

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from ._base import AbstractDenoiser, check_state, signal
+from ._base import AbstractDenoiser, check_log_probabilities, check_state, signal
 
 
 # Bins in which the exponent of the density changes by less than this are taken by a series: of the difference of two
@@ -35,7 +35,8 @@ class Histogram(AbstractDenoiser):
     - `edges`: of the bins, one more than there are bins, increasing; see [`numpy.linspace`][] for bins of equal width.
     - `log_probabilities`: $\log P$, shape `(*shape, bins)`, `-inf` for an empty bin; normalised here.
 
-    **Raises:** `ValueError` unless edges increase and enclose as many bins as there are probabilities.
+    **Raises:** `ValueError` unless edges are finite, increase, and enclose as many bins as there are probabilities, and
+    each coordinate has a bin that is not empty.
     """
 
     edges: tuple[float, ...] = eqx.field(static=True)
@@ -45,7 +46,9 @@ class Histogram(AbstractDenoiser):
         self, edges: Sequence[float] | Float[np.ndarray, " edges"], log_probabilities: Float[ArrayLike, "..."]
     ):
         self.edges = _checked(edges)
-        self.log_probabilities = jax.nn.log_softmax(jnp.asarray(log_probabilities))
+        log_probabilities = jnp.asarray(log_probabilities)
+        check_log_probabilities(log_probabilities)
+        self.log_probabilities = jax.nn.log_softmax(log_probabilities)
         bins = self.log_probabilities.shape[-1]
         if len(self.edges) != bins + 1:
             raise ValueError(f"`edges` must be {bins + 1}, around the {bins} bins; got {len(self.edges)}.")
@@ -71,8 +74,11 @@ class Histogram(AbstractDenoiser):
         - `edges`: of the bins; for dequantised images `numpy.linspace(-1, 1, levels + 1)`.
         - `strength`: $c$, how many samples $\bar P$ counts for.
 
-        **Raises:** `ValueError` where edges do not increase, or a sample lies outside of all bins.
+        **Raises:** `ValueError` where edges do not increase, a sample lies outside of all bins, or `strength` is
+        negative.
         """
+        if not strength >= 0:
+            raise ValueError(f"`strength` must be at least 0; got {strength}.")
         samples = np.asarray(x, np.float64)
         values, edges = samples.reshape(len(samples), -1), _checked(edges)
         if not (values.min() >= edges[0] and values.max() <= edges[-1]):
@@ -82,8 +88,9 @@ class Histogram(AbstractDenoiser):
             )
         counts = np.stack([np.histogram(column, edges)[0] for column in values.T])
         pooled = counts.sum(0) + 0.5
-        smoothed = counts + strength * pooled / pooled.sum()
-        return cls(edges, jnp.asarray(np.log(smoothed).reshape(*samples.shape[1:], -1), float))
+        with np.errstate(divide="ignore"):
+            logs = np.log(counts + strength * pooled / pooled.sum())
+        return cls(edges, jnp.asarray(logs.reshape(*samples.shape[1:], -1), float))
 
     @property
     def log_snr_range(self) -> tuple[float, float]:
@@ -138,8 +145,9 @@ class Histogram(AbstractDenoiser):
 
 def _checked(edges) -> tuple[float, ...]:
     edges = tuple(float(edge) for edge in edges)
-    if len(edges) < 2 or not all(low < high for low, high in itertools.pairwise(edges)):
-        raise ValueError(f"`edges` must increase, two of them or more; got {_few(edges)}.")
+    increase = all(low < high for low, high in itertools.pairwise(edges))
+    if len(edges) < 2 or not increase or not all(map(math.isfinite, edges)):
+        raise ValueError(f"`edges` must increase, two of them or more, and be finite; got {_few(edges)}.")
     return edges
 
 

@@ -94,10 +94,19 @@ class Empirical(AbstractDenoiser):
 
     - `points`: $x_i$, shape `(points, *shape)`.
     - `labels`: the class of each point, shape `(points,)`, where conditions are labels.
+
+    **Raises:** `ValueError` where there is no point, or not one label a point.
     """
 
     points: Float[Array, " points *shape"]
     labels: Int[Array, " points"] | None = None
+
+    def __check_init__(self):
+        shape = jnp.shape(self.points)
+        if shape[:1] in ((), (0,)):
+            raise ValueError(f"`points` must hold one point or more along its first axis; got shape {shape}.")
+        if self.labels is not None and jnp.shape(self.labels) != shape[:1]:
+            raise ValueError(f"`labels` must have shape {shape[:1]}, one a point; got {jnp.shape(self.labels)}.")
 
     @property
     def log_snr_range(self) -> tuple[float, float]:

@@ -40,6 +40,8 @@ class Product(AbstractDenoiser):
         ??? cite "Source"
             Schwarz, Estimating the dimension of a model (1978).
         """
+        if components < 1:
+            raise ValueError(f"`components` must be at least 1; got {components}.")
         values = np.asarray(x, np.float64)
         if values.ndim != 2 or len(values) < 2:
             raise ValueError(f"`x` must have shape (batch, dim) with two samples or more; got {values.shape}.")

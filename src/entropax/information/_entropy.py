@@ -189,7 +189,7 @@ def total_correlation(
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eq. (8).
     """
-    return _gap_to_fitted(denoiser, marginals, x, key=key, integrator=integrator)
+    return _gap_to_fitted(denoiser, marginals, "marginals", x, key=key, integrator=integrator)
 
 
 def negentropy(
@@ -212,20 +212,29 @@ def negentropy(
 
     **Raises:** `ValueError` on fewer than ten samples where the Gaussian is fitted.
     """
-    return _gap_to_fitted(denoiser, gaussian, x, key=key, integrator=integrator)
+    return _gap_to_fitted(denoiser, gaussian, "gaussian", x, key=key, integrator=integrator)
 
 
-def _gap_to_fitted(denoiser, reference, x, *, key, integrator) -> Estimate:
+def _gap_to_fitted(denoiser, reference, name, x, *, key, integrator) -> Estimate:
     """The gap between a denoiser and a reference, which is cross-fitted where it comes as a function of samples."""
     if isinstance(reference, AbstractDenoiser):
         return integrate(Gap(denoiser, reference), x, key=key, integrator=integrator)
+    if not callable(reference):
+        raise ValueError(
+            f"`{name}` must be a denoiser, or a function that fits one to samples; got {type(reference).__name__}."
+        )
     if len(x) < 2 * _FOLDS:
         raise ValueError(f"`x` must hold {2 * _FOLDS} samples or more to fit a reference to; got {len(x)}.")
     values = np.asarray(x)
-    # A permutation of whole rounds, so that folds differ by one sample at most.
+    # Folds differ by one sample at most; there is none of the last index, which leaves out nothing.
     fold = np.random.default_rng(np.asarray(jr.key_data(key))).permutation(len(values)) % _FOLDS
-    others = tuple(reference(values[fold != k]) for k in range(_FOLDS))
-    integrand = _CrossFitted(Unconditional(denoiser), _ByFold(others), Unconditional(reference(values)))
+    found = [reference(values[fold != k]) for k in range(_FOLDS + 1)]
+    fitted = tuple(one for one in found if isinstance(one, AbstractDenoiser))
+    if len(fitted) < len(found):
+        raise ValueError(
+            f"`{name}` must fit a denoiser to samples; it returned an object of {type(found[0]).__name__}."
+        )
+    integrand = _CrossFitted(Unconditional(denoiser), _ByFold(fitted[:-1]), Unconditional(fitted[-1]))
     return integrate(integrand, x, jnp.asarray(fold), key=key, integrator=integrator)
 
 
