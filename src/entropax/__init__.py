@@ -101,6 +101,7 @@ from .integral import (
     Gap as Gap,
     GaussLegendre as GaussLegendre,
     independent_noise as independent_noise,
+    InfiniteWarning as InfiniteWarning,
     integrate as integrate,
     Integrator as Integrator,
     Logistic as Logistic,

@@ -7,7 +7,6 @@ import jax.random as jr
 import numpy as np
 
 import entropax as ex
-from entropax.integral import InfiniteWarning
 from tests.bad_inputs import BadInput
 
 
@@ -145,19 +144,19 @@ INPUTS = [
     BadInput(
         "a sample outside of all bins",
         lambda: ex.nll(_uniform(), jnp.array([[1.5]] * 40 + [[2.5]]), key=KEY),
-        InfiniteWarning,
+        ex.InfiniteWarning,
         ("infinite", "x[40]", "Histogram", "probability zero"),
     ),
     BadInput(
         "a continuous sample of a data set of points",
         lambda: ex.kl_divergence(_normal(), ex.Empirical(jnp.array([[-1.0], [1.0]])), jr.normal(KEY, (40, 1)), key=KEY),
-        InfiniteWarning,
+        ex.InfiniteWarning,
         ("inf at x[0]", "Empirical", "probability zero", "40 of 40"),
     ),
     BadInput(
         "points as if they had a density",
         lambda: ex.nll(ex.Empirical(jnp.array([[1.0]])), jnp.ones((40, 1)), key=KEY),
-        InfiniteWarning,
+        ex.InfiniteWarning,
         ("infinite", "x[0]", "dimensions", "0 for Empirical"),
     ),
     BadInput(
@@ -171,13 +170,13 @@ INPUTS = [
         lambda: ex.discrete_nll(
             ex.GridPosterior(GRID, np.array([[0.0, -np.inf]])), jnp.array([[0.0], [1.0]] * 20), key=KEY, grid=GRID
         ),
-        InfiniteWarning,
+        ex.InfiniteWarning,
         ("x[1]", "GridPosterior", "probability zero"),
     ),
     BadInput(
         "a label that excludes its sample",
         _posterior_of_a_wrong_label,
-        InfiniteWarning,
+        ex.InfiniteWarning,
         ("x[0]", "Empirical", "probability zero"),
     ),
 ]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import entropax as ex
-from entropax.integral import InfiniteWarning
 from tests.trusted import Trusted
 
 
@@ -66,10 +65,10 @@ EXCLUDING = {
 
 @pytest.mark.parametrize("excluding", EXCLUDING.values(), ids=EXCLUDING)
 def test_a_sample_of_probability_zero_makes_a_divergence_infinite(excluding):
-    with pytest.warns(InfiniteWarning, match=r"is inf at x\[0\], where .*It is infinite at 50 of 50 samples"):
+    with pytest.warns(ex.InfiniteWarning, match=r"is inf at x\[0\], where .*It is infinite at 50 of 50 samples"):
         divergence = ex.kl_divergence(NORMAL, excluding, BETWEEN, key=jr.key(0))
     assert divergence.value == np.inf and divergence.stderr == 0 and str(divergence) == "inf nats"
-    with pytest.warns(InfiniteWarning, match=r"is -inf at x\[0\]"):
+    with pytest.warns(ex.InfiniteWarning, match=r"is -inf at x\[0\]"):
         likelihood = ex.nll(excluding, BETWEEN, key=jr.key(0))
     assert likelihood.value == np.inf and bool(jnp.all(likelihood.pointwise == np.inf))
 
@@ -77,13 +76,15 @@ def test_a_sample_of_probability_zero_makes_a_divergence_infinite(excluding):
 @pytest.mark.filterwarnings("ignore:.*breaks the bound")
 def test_one_sample_is_enough_and_the_others_stay_as_they_are():
     x = jnp.concatenate([jnp.full((20, 1), 1.5), jnp.array([[0.3]]), jnp.full((20, 1), 1.2)])
-    with pytest.warns(InfiniteWarning, match=r"at x\[20\], where the distribution of Histogram has prob[a-z]+ zero\.$"):
+    with pytest.warns(
+        ex.InfiniteWarning, match=r"at x\[20\], where the distribution of Histogram has prob[a-z]+ zero\.$"
+    ):
         found = ex.nll(UNIFORM, x, key=jr.key(0), integrator=ex.Integrator(nodes=ex.GaussLegendre()))
     others = np.delete(np.asarray(found.pointwise), 20)
     assert found.value == np.inf and np.asarray(found.pointwise)[20] == np.inf
     # The density is 1.
     assert np.isfinite(others).all() and abs(others.mean()) < 0.5
-    with pytest.warns(InfiniteWarning):
+    with pytest.warns(ex.InfiniteWarning):
         entropy = ex.total_entropy(UNIFORM, x, key=jr.key(0))
     assert entropy.value == -np.inf
     total = found + ex.nll(ex.Equilibrium(), x, key=jr.key(0), integrator=ex.Integrator(nodes=ex.GaussLegendre()))
@@ -102,7 +103,7 @@ def test_products_are_infinite_where_one_coordinate_is():
     x = jnp.concatenate([jnp.full((50, 1), 2.5), BETWEEN], 1)
     normal = ex.Gaussian(np.zeros(2), np.eye(2))
     for product in (stacked(HOLLOW, HOLLOW), ex.Histogram(HOLLOW.edges, jnp.tile(HOLLOW.log_probabilities, (2, 1)))):
-        with pytest.warns(InfiniteWarning, match="has probability zero"):
+        with pytest.warns(ex.InfiniteWarning, match="has probability zero"):
             assert ex.total_correlation(normal, x, key=jr.key(0), marginals=product).value == np.inf
         assert np.isfinite(float(ex.kl_divergence(normal, product, jnp.full((50, 2), 2.5), key=jr.key(0)).value))
 
@@ -110,10 +111,14 @@ def test_products_are_infinite_where_one_coordinate_is():
 @pytest.mark.parametrize("model", [ex.Empirical(POINTS), FLAT, LEVELS], ids=lambda model: type(model).__name__)
 def test_points_and_densities_are_infinitely_far_apart(model):
     x = jnp.tile(POINTS, (20, 1))
-    with pytest.warns(InfiniteWarning, match=f"different dimensions, 0 for {type(model).__name__}, 1 for Equilibrium"):
+    with pytest.warns(
+        ex.InfiniteWarning, match=f"different dimensions, 0 for {type(model).__name__}, 1 for Equilibrium"
+    ):
         assert ex.neural_entropy(model, x, key=jr.key(0)).value == np.inf
     # A probability is an infinite density.
-    with pytest.warns(InfiniteWarning, match=f"different dimensions, 1 for Equilibrium, 0 for {type(model).__name__}"):
+    with pytest.warns(
+        ex.InfiniteWarning, match=f"different dimensions, 1 for Equilibrium, 0 for {type(model).__name__}"
+    ):
         assert ex.nll(model, x, key=jr.key(0)).value == -np.inf
 
 
@@ -121,7 +126,7 @@ def test_what_no_signal_passes_through_has_infinite_information():
     # X = Y: the covariance given y is zero.
     law = ex.ConditionalGaussian(cov_x=np.eye(1), gain=np.eye(1), cov_x_given_y=np.zeros((1, 1)))
     x = jr.normal(jr.key(0), (50, 1))
-    with pytest.warns(InfiniteWarning, match="different dimensions"):
+    with pytest.warns(ex.InfiniteWarning, match="different dimensions"):
         assert ex.mutual_information(law, x, x, key=jr.key(1)).value == np.inf
 
 
@@ -133,7 +138,7 @@ def test_opposite_infinities_have_no_mean():
 
 def test_the_code_length_of_a_level_of_probability_zero():
     x = jnp.array([[-2.0], [-1.0], [0.0]] * 20)
-    with pytest.warns(InfiniteWarning, match=r"at x\[1\], where the distribution of GridPosterior has prob"):
+    with pytest.warns(ex.InfiniteWarning, match=r"at x\[1\], where the distribution of GridPosterior has prob"):
         found = ex.discrete_nll(LEVELS, x, key=jr.key(0), grid=GRID)
     assert found.value == np.inf
     likely = np.asarray(found.pointwise).reshape(20, 3)[:, [0, 2]]
@@ -145,7 +150,7 @@ def test_a_label_that_excludes_its_sample_has_posterior_zero():
     x, y = jnp.tile(POINTS, (20, 1)), jnp.tile(jnp.array([0, 1]), 20)
     found = ex.mutual_information(model, x, y, key=jr.key(0))
     np.testing.assert_allclose(found.value, np.log(2), rtol=1e-5)
-    with pytest.warns(InfiniteWarning, match=r"at x\[0\], where the distribution of Empirical has probability zero"):
+    with pytest.warns(ex.InfiniteWarning, match=r"at x\[0\], where the distribution of Empirical has probability zero"):
         with pytest.warns(ex.information.BoundWarning):
             wrong = ex.mutual_information(model, x, y.at[0].set(1), key=jr.key(0))
     assert wrong.value == -np.inf

@@ -56,7 +56,7 @@ def discrete_nll(
         without tails.
 
     **Returns:** an [`entropax.Estimate`][] in nats for a whole sample; `tails` holds the two bounds, which `value`
-    includes. It is `inf`, with an [`entropax.integral.InfiniteWarning`][], where the denoiser gives a sample
+    includes. It is `inf`, with an [`entropax.InfiniteWarning`][], where the denoiser gives a sample
     probability zero.
 
     **Raises:** `ValueError` where `x` does not lie on the grid, on empty samples, and lengths that do not match.

@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 
 import equinox as eqx
@@ -178,8 +179,8 @@ def total_correlation(
         samples, such as `lambda x: Histogram.fit(x, edges)`. The default fits mixtures of Gaussians. A function is
         cross-fitted: each fifth of `x` is compared with the marginals that are fitted to the others, and what the fit
         adds is taken off, $\tfrac59\,\mathbb{E}\log(q_\mathrm{all}/q_\mathrm{others})$ with $q_\mathrm{all}$ fitted
-        to all of `x`, to first order in one over the number of samples. A denoiser that was fitted to `x` itself makes
-        the estimate too large, by more than its error bar.
+        to all of `x`, to first order in one over the number of samples. The error bar holds the fit. A denoiser that
+        was fitted to `x` itself makes the estimate too large, by more than its error bar.
 
     **Returns:** an [`entropax.Estimate`][] in nats. Where the marginals are of a kind that $p(x_k)$ is not, it holds
     the divergence between the two as well, and is an upper bound.
@@ -234,8 +235,18 @@ def _gap_to_fitted(denoiser, reference, name, x, *, key, integrator) -> Estimate
         raise ValueError(
             f"`{name}` must fit a denoiser to samples; it returned an object of {type(found[0]).__name__}."
         )
-    integrand = _CrossFitted(Unconditional(denoiser), _ByFold(fitted[:-1]), Unconditional(fitted[-1]))
-    return integrate(integrand, x, jnp.asarray(fold), key=key, integrator=integrator)
+    others = _ByFold(fitted[:-1])
+    rates = (Gap(Unconditional(denoiser), others), _Optimism(others, Unconditional(fitted[-1])))
+    gap, optimism = integrate(rates, x, jnp.asarray(fold), key=key, integrator=integrator)
+    excess = optimism * (_FOLDS / (2 * _FOLDS - 1))
+    found = gap - excess
+    # What one fit adds varies between samples from the same distribution: as chi-squared over twice their number, whose
+    # variance is its mean over that number. No sample shows it by itself, so that all of their residuals grow.
+    of_fit = jnp.sqrt(jnp.maximum(excess.value, 0.0) / len(values))
+    error = jnp.hypot(found.stderr_data, of_fit)
+    assert found.residuals is not None
+    grown = found.residuals * (error / jnp.maximum(found.stderr_data, jnp.finfo(error.dtype).tiny))
+    return dataclasses.replace(found, stderr_data=error, residuals=grown)
 
 
 class _ByFold(AbstractDenoiser):
@@ -261,31 +272,28 @@ class _ByFold(AbstractDenoiser):
         return jnp.stack([denoiser.dimension(x) for denoiser in self.folds])[y]
 
 
-class _CrossFitted(AbstractLocalIntegrand):
-    r"""The gap to what is fitted to other samples, less what the fit adds to it.
+class _Optimism(AbstractLocalIntegrand):
+    r"""By how much more a fit to all samples predicts the noise in one of them than a fit to the other folds does.
 
-    Of $K$ folds, $\mathrm{KL}(p\|q)$ of what is fitted to all others is too large by $c/(1 - 1/K)$ in the mean, where
-    $c$ is half the number of parameters over that of samples (of a kind that $p$ belongs to; else the trace of their
-    sandwich matrix). By so much, and by $c$ more, it gives the samples of its fold less likelihood than the fit to all
-    samples does, which gives them $c$ too much.
+    Let $c$ be what a fit to all $n$ samples adds to $\mathrm{KL}(p\|q)$ in the mean: half the number of its parameters
+    over $n$, or the trace of a sandwich matrix where $p$ is not of the kind that is fitted. In the samples that it was
+    fitted to, it is $c$ too good. Of $K$ folds, a fit to all but one adds $c/(1 - 1/K)$. This integral is the sum of
+    both, of which the latter is $K/(2K - 1)$.
 
     ??? cite "Source"
         Takeuchi, Distribution of information statistics and criteria for adequacy of models (1976), for $c$.
     """
 
-    denoiser: AbstractDenoiser
     others: AbstractDenoiser
     all: AbstractDenoiser
 
     @property
     def denoisers(self) -> tuple[AbstractDenoiser, ...]:
-        return self.denoiser, self.others, self.all
+        return self.others, self.all
 
     def density(self, predictions, log_snr, eps):
-        denoiser, others, all = predictions
-        gap = Gap(self.denoiser, self.others).density((denoiser, others), log_snr, eps)
-        optimism = LossGap(self.others, self.all).density((others, all), log_snr, eps)
-        return gap - _FOLDS / (2 * _FOLDS - 1) * optimism
+        return LossGap(self.others, self.all).density(predictions, log_snr, eps)
 
     def limit(self, dimensions):
-        return Gap(self.denoiser, self.others).limit(dimensions[:2])
+        # Where a fit excludes a sample, the gap is infinite already.
+        return jnp.zeros_like(dimensions[0])

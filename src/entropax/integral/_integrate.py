@@ -110,7 +110,7 @@ def integrate(
     **Returns:** an [`entropax.Estimate`][] for each rate. An integral over all noise levels is infinite where the
     distribution of a denoiser gives a sample probability zero, or where the distributions that it compares have
     different dimensions ([`entropax.AbstractDenoiser.dimension`][]). The share of such a sample and the value are then
-    `inf` or `-inf`, with an error of zero, and an [`entropax.integral.InfiniteWarning`][] names the sample and the
+    `inf` or `-inf`, with an error of zero, and an [`entropax.InfiniteWarning`][] names the sample and the
     reason. A range that is given is integrated as it stands.
 
     **Raises:** `ValueError` on empty or too few samples, lengths that do not match, a range outside where a denoiser
