@@ -19,19 +19,19 @@ _LEAST_VARIANCE = 1e-6
 def fit_mixture(
     column: Float[np.ndarray, " batch"], components: int
 ) -> tuple[Float[np.ndarray, " components"], Float[np.ndarray, " components"], Float[np.ndarray, " components"]]:
-    """Weights, means and variances of the mixture that has the least Bayesian information criterion. Components that
-    it does not need have weight zero.
+    """Weights, means and variances of the mixture that has the least Akaike information criterion. Components that it
+    does not need have weight zero.
 
     **Arguments:**
 
     - `column`: standardised samples.
     - `components`: the greatest number of components.
     """
-    groups, penalty = _condensed(column), 0.5 * np.log(len(column))
+    groups = _condensed(column)
     best, least = None, np.inf
     for number in range(1, components + 1):
         # In nats of all samples: half of the criterion.
-        cost = (3 * number - 1) * penalty
+        cost = 3 * number - 1
         parameters, log_likelihood = _maximised(*groups, number, wanted=cost - least)
         if cost - log_likelihood < least:
             best, least = parameters, cost - log_likelihood

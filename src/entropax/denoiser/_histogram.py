@@ -145,9 +145,10 @@ class Histogram(AbstractDenoiser):
 
 def _checked(edges) -> tuple[float, ...]:
     edges = tuple(float(edge) for edge in edges)
-    increase = all(low < high for low, high in itertools.pairwise(edges))
-    if len(edges) < 2 or not increase or not all(map(math.isfinite, edges)):
-        raise ValueError(f"`edges` must increase, two of them or more, and be finite; got {_few(edges)}.")
+    if len(edges) < 2 or not all(low < high for low, high in itertools.pairwise(edges)):
+        raise ValueError(f"`edges` must increase, two of them or more; got {_few(edges)}.")
+    if math.isinf(edges[0]) or math.isinf(edges[-1]):
+        raise ValueError(f"`edges` must be finite; got {_few(edges)}.")
     return edges
 
 

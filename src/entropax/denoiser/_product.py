@@ -27,8 +27,8 @@ class Product(AbstractDenoiser):
     @classmethod
     def fit(cls, x: Float[ArrayLike, "batch dim"], components: int = 4) -> "Product":
         r"""Each column's density by a mixture of Gaussians in one dimension, fitted by maximum likelihood. It has the
-        number of components $c$ with the least Bayesian information criterion, $-2\log L + (3c - 1)\log n$: more than
-        the data ask for would add to every divergence from the fit.
+        number of components $c$ with the least Akaike information criterion, $-2\log L + 2(3c - 1)$, an estimate of
+        the divergence of the data's distribution from the fit, which both too few components and too many add to.
 
         **Arguments:**
 
@@ -38,7 +38,7 @@ class Product(AbstractDenoiser):
         **Raises:** `ValueError` on fewer than two samples, values that are not finite, and constant columns.
 
         ??? cite "Source"
-            Schwarz, Estimating the dimension of a model (1978).
+            Akaike, A new look at the statistical model identification (1974).
         """
         if components < 1:
             raise ValueError(f"`components` must be at least 1; got {components}.")
