@@ -38,15 +38,6 @@ class _Broken(ex.AbstractDenoiser):
         return jnp.where((log_snr > 3.0) & (z[0] > 1.0), jnp.nan, z)
 
 
-class _Above(ex.AbstractDenoiser):
-    """Trusted beyond where integrals run by default."""
-
-    log_snr_range = (30.0, 40.0)
-
-    def __call__(self, z, log_snr, y=None):
-        return z
-
-
 class _Low(ex.AbstractDenoiser):
     log_snr_range = (-9.0, 0.0)
 

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+import scipy.special
+from scipy.special import log_ndtr
 
 import entropax as ex
 
@@ -100,3 +102,54 @@ def test_the_likelihood_of_uneven_bins_is_that_of_the_bins():
     for log_snr in (-3.0, 5.0, 12.0):
         both = [predict(law, jnp.array([-0.7, 0.4]), jnp.asarray(log_snr)) for law in (UNEVEN, cut)]
         np.testing.assert_allclose(*both, rtol=1e-4, atol=1e-4 + 2e-7 * np.exp(log_snr / 2))
+
+
+def in_log_space(histogram, z, log_snr):
+    """The posterior mean of the noise of the first coordinate, in float64 by logarithms of normal tails."""
+    log_p = np.asarray(histogram.log_probabilities[0], np.float64)
+    t = (np.asarray(histogram.edges) - z * np.sqrt(1 + np.exp(-log_snr))) * np.exp(0.5 * log_snr)
+    # Each bin mirrored to the negative side, where logarithms of tails have all their digits.
+    mirrored = t[:-1] + t[1:] > 0
+    low, high = np.where(mirrored, -t[1:], t[:-1]), np.where(mirrored, -t[:-1], t[1:])
+    log_mass = log_ndtr(high) + np.log1p(-np.exp(log_ndtr(low) - log_ndtr(high)))
+    density = lambda t: np.exp(-0.5 * t**2 - 0.5 * np.log(2 * np.pi) - log_mass)
+    mean = (density(low) - density(high)) * np.where(mirrored, -1, 1)
+    weights = scipy.special.softmax(log_p - np.log(np.diff(histogram.edges)) + log_mass)
+    return -np.sum(np.where(weights > 0, weights * mean, 0.0))
+
+
+EMPTY_MIDDLE = ex.Histogram((-3.0, -2.0, 2.0, 3.0), np.array([[np.log(0.4), -np.inf, np.log(0.6)]]))
+# Probabilities that float32 has no numbers for, and empty bins between them.
+UNLIKELY = ex.Histogram(
+    (-4.0, -1.0, -0.75, 0.0, 0.5, 2.0, 6.0), np.array([[-250.0, -np.inf, 0.0, -np.inf, -90.0, -300.0]])
+)
+
+
+@pytest.mark.parametrize("histogram", (EMPTY_MIDDLE, UNLIKELY), ids=("empty middle", "unlikely bins"))
+@pytest.mark.parametrize("log_snr", (-8.0, 0.0, 2.0, 4.0, 8.0, 10.0, 14.0, 18.0))
+def test_where_no_probability_is_near_it_points_to_the_likeliest_edge(histogram, log_snr):
+    states = np.array([-50.0, -9.0, -2.5, -1.9, -0.9, 0.04, 0.2, 0.3, 1.9, 2.5, 3.4, 5.0, 400.0], np.float32)
+    for z in states:
+        (found,) = predict(histogram, jnp.array([z]), jnp.asarray(log_snr, jnp.float32))
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            wanted, *near = (
+                in_log_space(histogram, float(np.nextafter(z, np.float32(side))), log_snr) for side in (z, -1e9, 1e9)
+            )
+        # What the rounding of the state alone does, as where two bins are equally near.
+        rounding = 3 * max(abs(wanted - other) for other in near)
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4 + rounding, err_msg=f"z = {z}")
+
+
+def test_its_slope_is_that_of_the_posterior_mean():
+    for log_snr in (-3.0, 0.0, 4.0, 9.0):
+        slopes = jax.vmap(jax.grad(lambda z: predict(EMPTY_MIDDLE, z[None], jnp.asarray(log_snr))[0]))
+        # In the middle of a bin, outside of all, and far outside of all.
+        for z in (2.5, 5.0, 50.0):
+            step = 1e-3 * np.exp(-0.5 * log_snr) * max(1.0, abs(z))
+            ends = [in_log_space(EMPTY_MIDDLE, z + side * step, log_snr) for side in (-1, 1)]
+            np.testing.assert_allclose(slopes(jnp.array([z])), (ends[1] - ends[0]) / (2 * step), rtol=1e-3, atol=1e-3)
+    even = ex.Histogram((-1.0, -0.5, 0.5, 1.0), np.log([[0.3, 0.4, 0.3]]))
+    slope = jax.grad(lambda z: predict(even, z[None], jnp.asarray(0.0))[0])(0.0)
+    np.testing.assert_allclose(
+        slope, (in_log_space(even, 1e-3, 0.0) - in_log_space(even, -1e-3, 0.0)) / 2e-3, rtol=1e-3
+    )

@@ -172,3 +172,47 @@ def test_an_estimate_is_a_float_and_is_formatted_as_one():
     assert f"{many:.1f}" == "3.0 ± 3.0 nats in sum over (3,)"
     with pytest.raises(ValueError, match=r"shape \(3,\) is not one number"):
         float(many)
+
+
+def test_nodes_of_one_sample_in_one_cell_are_not_independent():
+    # The rate is that of each sample, without noise: its error is that of the samples, however many nodes there are.
+    gap = ex.Gap(_Own(), ex.denoiser.Zero())
+    x = jr.normal(jr.key(0), (500, 1))
+    expected = float(jnp.std(0.5 * x**2))
+    for nodes in (ex.Stratified(16), ex.Stratified(48), ex.Stratified(256), ex.GaussLegendre()):
+        integrator = ex.Integrator(nodes=nodes, log_snr_range=(-4.0, 4.0))
+        profile = ex.integral.integrate(gap, x, x, key=jr.key(1), integrator=integrator).profile
+        # As many samples as have a node in a cell.
+        seen = 500 * min(1.0, nodes.per_sample / nodes.cells)
+        found = float(jnp.sqrt(jnp.mean(profile.stderr**2)))
+        np.testing.assert_allclose(found, expected / np.sqrt(seen), rtol=0.1)
+
+
+class _Own(ex.AbstractDenoiser):
+    """Predicts the sample itself, which comes as its condition."""
+
+    @property
+    def log_snr_range(self):
+        return -jnp.inf, jnp.inf
+
+    def __call__(self, z, log_snr, y=None):
+        return jnp.zeros_like(z) if y is None else jnp.asarray(y)
+
+
+def test_profiles_of_estimates_on_the_same_samples_have_errors_that_bound_those_of_their_sum():
+    x = jr.normal(jr.key(0), (400, 1))
+    integrator = ex.Integrator(nodes=ex.GaussLegendre(), log_snr_range=(-4.0, 4.0))
+    first, second = (ex.Gap(ex.Gaussian(np.array([m]), np.eye(1)), ex.Equilibrium(2.0)) for m in (0.0, 0.5))
+    a, b = (ex.integral.integrate(gap, x, key=jr.key(1), integrator=integrator) for gap in (first, second))
+    joint = ex.integral.integrate(ex.Difference(first, second), x, key=jr.key(1), integrator=integrator).profile
+    difference, double = (a - b).profile, (a + a).profile
+    np.testing.assert_allclose(double.stderr, 2 * a.profile.stderr, rtol=1e-5)
+    np.testing.assert_allclose(double.second_moment, 4 * a.profile.second_moment, rtol=1e-5)
+    np.testing.assert_allclose(difference.rate, joint.rate, rtol=1e-3, atol=1e-5)
+    assert bool(jnp.all(difference.stderr >= joint.stderr - 1e-6))
+    other = ex.integral.integrate(first, jr.normal(jr.key(3), (300, 1)), key=jr.key(4), integrator=integrator)
+    apart = (a + other).profile
+    np.testing.assert_allclose(apart.stderr, np.hypot(a.profile.stderr, other.profile.stderr), rtol=1e-5)
+    # Of independent rates, E(f + g)² = Ef² + Eg² + 2 Ef Eg.
+    wanted = a.profile.second_moment + other.profile.second_moment + 2 * a.profile.rate * other.profile.rate
+    np.testing.assert_allclose(apart.second_moment, wanted, rtol=1e-5)

@@ -8,6 +8,7 @@ from typing import Annotated, get_args, get_origin, Union
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
@@ -105,6 +106,25 @@ def check_finite(x: Float[Array, " batch *shape"]) -> None:
         raise ValueError("`x` must be finite; it holds NaN or infinite entries.")
 
 
+def check_log_probabilities(log_probabilities: Float[Array, "*shape values"]) -> None:
+    """Refuses what is the logarithm of no distribution along the last axis: `-inf` is, unless it is all; tracers pass.
+
+    **Raises:** `ValueError` that names the first coordinate.
+    """
+    if isinstance(log_probabilities, Tracer):
+        return
+    values = np.asarray(log_probabilities)
+    wrong = ~(np.max(values, -1) > -np.inf) | (np.max(values, -1) == np.inf)
+    if wrong.any():
+        place = [int(k) for k in np.argwhere(wrong)[0]]
+        found = np.max(values[tuple(place)])
+        found = "it holds NaN" if np.isnan(found) else f"its greatest is {found}"
+        raise ValueError(
+            f"`log_probabilities`{place} must hold a finite number, and no NaN or positive infinity: {found}. A value "
+            "that does not occur has -inf, but one must occur."
+        )
+
+
 class AbstractDenoiser(eqx.Module):
     r"""What predicts the noise $\varepsilon$ from the diffused state $z$: the one kind of model that Entropax knows.
 
@@ -140,6 +160,28 @@ class AbstractDenoiser(eqx.Module):
         **Returns:** the predicted noise, of the shape of `z`.
         """
 
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        r"""The dimension of the distribution at one value of the data,
+
+        $$\lim_{\lambda\to\infty} \mathbb{E}_\varepsilon\|\varepsilon - \hat\varepsilon(z, \lambda, y)\|^2.$$
+
+        It decides whether an integral over all noise levels is finite: it is the number of coordinates where the
+        distribution has a density, 0 at a value of positive probability, and infinite where $x$ has probability zero,
+        because it lies away from all values that occur.
+
+        **Arguments:**
+
+        - `x`: the value.
+        - `y`: what the data are conditioned on.
+
+        **Returns:** a non-negative number; NaN where it is not known, which is the default and right for a network.
+
+        ??? cite "Source"
+            Wu and Verdú, MMSE dimension (2011).
+        """
+        del x, y
+        return jnp.full((), jnp.nan)
+
 
 class Unconditional(AbstractDenoiser):
     r"""A denoiser that forgets its condition: $\hat\varepsilon(z, \lambda)$ whatever $y$ is.
@@ -160,6 +202,10 @@ class Unconditional(AbstractDenoiser):
     ) -> Float[Array, "*shape"]:
         del y
         return self.denoiser(z, log_snr, None)
+
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        del y
+        return self.denoiser.dimension(x)
 
 
 class Conditioned(AbstractDenoiser):
@@ -192,6 +238,10 @@ class Conditioned(AbstractDenoiser):
         del y
         return self.denoiser(z, log_snr, self.y)
 
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        del y
+        return self.denoiser.dimension(x, self.y)
+
 
 class Given(AbstractDenoiser):
     r"""A denoiser that hears a part of the condition: $\hat\varepsilon(z, \lambda, \mathrm{select}(y))$. Where there
@@ -222,6 +272,9 @@ class Given(AbstractDenoiser):
     ) -> Float[Array, "*shape"]:
         return self.denoiser(z, log_snr, None if y is None else self.select(y))
 
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        return self.denoiser.dimension(x, None if y is None else self.select(y))
+
 
 class Zero(AbstractDenoiser):
     r"""$\hat\varepsilon = 0$: the baseline of score and noise matching."""
@@ -235,3 +288,7 @@ class Zero(AbstractDenoiser):
     ) -> Float[Array, "*shape"]:
         del log_snr, y
         return jnp.zeros_like(z)
+
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        del y
+        return jnp.asarray(x.size, x.dtype)

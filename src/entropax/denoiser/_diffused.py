@@ -49,3 +49,8 @@ class Diffused(AbstractDenoiser):
         total = -jnp.logaddexp(-log_snr, -jnp.asarray(self.log_snr, log_snr.dtype))
         share = jnp.exp(0.5 * (total - log_snr))
         return share * self.denoiser(signal(total) / signal(log_snr) * z, total, y)
+
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        # The noise that they hold gives diffused data a density.
+        del y
+        return jnp.asarray(x.size, x.dtype)

@@ -8,7 +8,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
 from .._arguments import check_instance, check_not_negative, check_whole
-from ._base import AbstractDenoiser, check_state, noise, signal
+from ._base import AbstractDenoiser, check_log_probabilities, check_state, noise, signal
 
 
 # How far from a level, in units of the spacing, a sample may lie: float32 needs some.
@@ -171,14 +171,7 @@ class GridPosterior(AbstractDenoiser):
                 f"`log_probabilities` must have {grid.levels} levels along its last axis; got shape "
                 f"{log_probabilities.shape}."
             )
-        if not isinstance(log_probabilities, Tracer):
-            largest = np.asarray(log_probabilities).max(-1)
-            if not np.isfinite(largest).all():
-                found = largest[~np.isfinite(largest)].flat[0]
-                raise ValueError(
-                    "`log_probabilities` must be finite for one level or more of each coordinate, and `-inf` or finite "
-                    f"for the others; the largest of one coordinate is {found}."
-                )
+        check_log_probabilities(log_probabilities)
         self.grid = grid
         self.log_probabilities = jax.nn.log_softmax(log_probabilities)
 
@@ -192,7 +185,7 @@ class GridPosterior(AbstractDenoiser):
         - `grid`: the levels.
         - `pseudocount`: what is added to every count, so that a level unseen is rare, not impossible.
 
-        **Raises:** `ValueError` where `x` does not lie on the grid.
+        **Raises:** `ValueError` where `x` does not lie on the grid, or `pseudocount` is negative.
         """
         check_instance("grid", grid, Grid)
         check_not_negative(pseudocount=pseudocount)
@@ -215,6 +208,13 @@ class GridPosterior(AbstractDenoiser):
         check_state(z, self.log_probabilities.shape[:-1])
         residuals = _residuals(self.grid, z, log_snr)
         return jnp.sum(jax.nn.softmax(self.log_probabilities - 0.5 * residuals**2) * residuals, -1)
+
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        del y
+        index = self.grid.index(x)
+        off = jnp.abs(x - self.grid.low - index.astype(x.dtype) * self.grid.spacing) > _TOLERANCE * self.grid.spacing
+        found = jnp.take_along_axis(self.log_probabilities, index[..., None], -1)[..., 0]
+        return jnp.where(jnp.any(off | (found == -jnp.inf)), jnp.inf, jnp.zeros((), x.dtype))
 
 
 def _residuals(grid, z, log_snr):

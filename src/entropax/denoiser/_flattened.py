@@ -35,3 +35,6 @@ class Flattened(AbstractDenoiser):
     ) -> Float[Array, " dim"]:
         check_state(z, (math.prod(self.shape),))
         return self.denoiser(z.reshape(self.shape), log_snr, y).ravel()
+
+    def dimension(self, x: Float[Array, " dim"], y: PyTree | None = None) -> Float[Array, ""]:
+        return self.denoiser.dimension(x.reshape(self.shape), y)

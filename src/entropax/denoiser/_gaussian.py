@@ -82,6 +82,15 @@ def _optimal(z, log_snr, mean, variances, axes):
     return _matvec(axes, gains * _matvec(axes.T, z - signal(log_snr) * mean))
 
 
+def _dimension(x, mean, variances, axes):
+    """How many variances are positive, or infinite where `x` lies off the plane that a singular covariance leaves."""
+    # The same rounding of a zero as in `_check_regular`, and that of the samples.
+    singular = variances <= variances.size * np.finfo(np.float64).eps * jnp.max(variances)
+    rounding = 32 * jnp.finfo(x.dtype).eps * jnp.sqrt(jnp.sum(x**2) + jnp.sum(mean**2))
+    off = singular & (jnp.abs(_matvec(axes.T, x - mean)) > rounding)
+    return jnp.where(jnp.any(off), jnp.inf, jnp.sum(~singular).astype(x.dtype))
+
+
 class Equilibrium(AbstractDenoiser):
     r"""The optimal denoiser of the equilibrium $\mathcal{N}(0, \kappa^2 I)$,
 
@@ -112,6 +121,10 @@ class Equilibrium(AbstractDenoiser):
         del y
         variance = self.std**2 * jax.nn.sigmoid(log_snr) + jax.nn.sigmoid(-log_snr)
         return (noise(log_snr) / variance) * z
+
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        del y
+        return jnp.asarray(x.size, x.dtype)
 
     def log_density(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
         r"""$\log p(x) = -\tfrac12\sum_k (x_k/\kappa)^2 - d\log\kappa - \tfrac d2\log 2\pi$ in nats, of one sample."""
@@ -163,6 +176,10 @@ class Gaussian(AbstractDenoiser):
     ) -> Float[Array, " dim"]:
         del y
         return _optimal(z, log_snr, self.mean, self.variances, self.axes)
+
+    def dimension(self, x: Float[Array, " dim"], y: PyTree | None = None) -> Float[Array, ""]:
+        del y
+        return _dimension(x, self.mean, self.variances, self.axes)
 
     def log_density(self, x: Float[Array, " dim"]) -> Float[Array, ""]:
         r"""$\log p(x) = -\tfrac12\sum_k\bigl(u_k^2/v_k + \log v_k + \log 2\pi\bigr)$ in nats, of one sample, with $u$
@@ -263,6 +280,11 @@ class ConditionalGaussian(AbstractDenoiser):
         shift = _matvec(self.gain, check_vector(y, self.mean_y.shape, self.mean_y.dtype) - self.mean_y)
         return self.residual(z - signal(log_snr) * shift, log_snr)
 
+    def dimension(self, x: Float[Array, " dim"], y: PyTree | None = None) -> Float[Array, ""]:
+        if y is None:
+            return self.marginal.dimension(x)
+        return self.residual.dimension(x - _matvec(self.gain, y - self.mean_y))
+
 
 def stack_axes(covs: Float[ArrayLike, "components dim dim"]) -> tuple[Array, Array]:
     """Principal axes of several covariances, each decided in float64."""
@@ -272,3 +294,6 @@ def stack_axes(covs: Float[ArrayLike, "components dim dim"]) -> tuple[Array, Arr
 
 # The optimal prediction of every component of a mixture at once.
 optimal_by_component = eqx.filter_vmap(_optimal, in_axes=(None, None, 0, 0, 0))
+
+# The dimension of every component at one value.
+dimension_by_component = jax.vmap(_dimension, (None, 0, 0, 0))

@@ -8,7 +8,7 @@ from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
 from .._conditions import check_label
 from ._base import AbstractDenoiser, check_state, noise, signal
-from ._gaussian import as_finite, optimal_by_component, stack_axes
+from ._gaussian import as_finite, dimension_by_component, optimal_by_component, stack_axes
 from ._labels import check_known, check_labels
 
 
@@ -95,6 +95,14 @@ class GaussianMixture(AbstractDenoiser):
             logits = jnp.where(self.labels == check_label(y, self.labels.dtype), logits, -jnp.inf)
         return jax.nn.softmax(logits) @ predictions
 
+    def dimension(self, x: Float[Array, " dim"], y: PyTree | None = None) -> Float[Array, ""]:
+        # At small noise the component of the least dimension has all of the mass.
+        occurs = self.log_weights > -jnp.inf
+        if y is not None:
+            occurs = occurs & (self.labels == y)
+        dimensions = dimension_by_component(x, self.means, self.variances, self.axes)
+        return jnp.min(jnp.where(occurs, dimensions, jnp.inf))
+
 
 class Empirical(AbstractDenoiser):
     r"""The optimal denoiser of a finite data set, each point with equal weight: with $a = \mathrm{sigmoid}(\lambda)$,
@@ -140,10 +148,17 @@ class Empirical(AbstractDenoiser):
             logits = jnp.where(self.labels == check_label(y, self.labels.dtype), logits, -jnp.inf)
         return jnp.tensordot(jax.nn.softmax(logits), residuals, 1)
 
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        rounding = 4 * jnp.finfo(x.dtype).eps * jnp.max(jnp.abs(x), initial=0.0)
+        is_point = jnp.all(jnp.abs(self.points - x) <= rounding, axis=tuple(range(1, self.points.ndim)))
+        if y is not None and self.labels is not None:
+            is_point = is_point & (self.labels == y)
+        return jnp.where(jnp.any(is_point), jnp.zeros((), x.dtype), jnp.inf)
+
 
 @check_labels.register(GaussianMixture)
 def _(model, y, name):
-    check_known(y, model.labels, name)
+    check_known(y, model.labels[model.log_weights > -jnp.inf], name)
 
 
 @check_labels.register(Empirical)

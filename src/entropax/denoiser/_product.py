@@ -6,6 +6,7 @@ from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from .._arguments import check_whole
 from ._base import AbstractDenoiser, check_state
+from ._em import fit_mixture
 from ._gaussian import as_table
 from ._labels import check_labels
 from ._mixture import GaussianMixture
@@ -28,31 +29,34 @@ class Product(AbstractDenoiser):
 
     @classmethod
     def fit(cls, x: Float[ArrayLike, "batch dim"], components: int = 4) -> "Product":
-        """Each column's density by a mixture of Gaussians in one dimension (maximum likelihood).
+        r"""Each column's density by a mixture of Gaussians in one dimension, fitted by maximum likelihood. It has the
+        number of components $c$ with the least Akaike information criterion, $-2\log L + 2(3c - 1)$, an estimate of
+        the divergence of the data's distribution from the fit, which both too few components and too many add to.
 
         **Arguments:**
 
         - `x`: the samples.
-        - `components`: how many Gaussians each column gets.
-        """
-        from sklearn.mixture import GaussianMixture as Mixture
+        - `components`: how many Gaussians each column gets at most.
 
-        table = as_table(x, "x")
+        **Raises:** `ValueError` on fewer than two samples, values that are not finite, and constant columns.
+
+        ??? cite "Source"
+            Akaike, A new look at the statistical model identification (1974).
+        """
         check_whole("components", components, least=1)
-        if len(table) < components:
-            raise ValueError(f"`components` must be no more than there are samples, {len(table)}; got {components}.")
-        constant = np.flatnonzero(np.ptp(table, axis=0) == 0)
-        if constant.size:
-            raise ValueError(
-                f"`x` must vary in each column to have a density; column {constant[0]} is constant, "
-                f"{table[0, constant[0]]:g}."
-            )
+        values = as_table(x, "x")
+        if len(values) < 2:
+            raise ValueError(f"`x` must have shape (batch, dim) with two samples or more; got {values.shape}.")
+        for k, column in enumerate(values.T):
+            if not np.isfinite(column).all() or column.min() == column.max():
+                found = f"all are {column[0]:g}" if np.isfinite(column).all() else "not all are finite"
+                raise ValueError(f"`x` must hold finite values that differ in every column; of x[:, {k}] {found}.")
         stack = []
-        for column in table.T:
-            fitted = Mixture(components, reg_covar=1e-6 * column.var(), random_state=0).fit(column[:, None])
-            weights = np.asarray(fitted.weights_)
-            means, covs = np.asarray(fitted.means_), np.asarray(fitted.covariances_)
-            stack.append(GaussianMixture(weights / weights.sum(), means, covs))
+        for column in values.T:
+            location, scale = column.mean(), column.std()
+            weights, means, variances = fit_mixture((column - location) / scale, components)
+            means, covs = location + scale * means, scale**2 * variances
+            stack.append(GaussianMixture(weights, means[:, None], covs[:, None, None]))
         return cls(jax.tree.map(lambda *leaves: jnp.stack(leaves), *stack))
 
     @property
@@ -70,6 +74,11 @@ class Product(AbstractDenoiser):
         return eqx.filter_vmap(_along_coordinate, in_axes=(eqx.if_array(0), 0, None, None))(
             self.marginals, z, log_snr, None
         )
+
+    def dimension(self, x: Float[Array, " dim"], y: PyTree | None = None) -> Float[Array, ""]:
+        del y
+        along = eqx.filter_vmap(_dimension_along, in_axes=(eqx.if_array(0), 0, None))
+        return jnp.sum(along(self.marginals, x, None))
 
 
 class LearnedProduct(AbstractDenoiser):
@@ -96,9 +105,17 @@ class LearnedProduct(AbstractDenoiser):
         columns = jnp.arange(z.shape[0])
         return jax.vmap(_along_coordinate, (None, 0, None, 0))(self.denoiser, z, log_snr, columns)
 
+    def dimension(self, x: Float[Array, " dim"], y: PyTree | None = None) -> Float[Array, ""]:
+        del y
+        return jnp.sum(jax.vmap(_dimension_along, (None, 0, 0))(self.denoiser, x, jnp.arange(x.shape[0])))
+
 
 def _along_coordinate(denoiser, coordinate, log_snr, y):
     return denoiser(coordinate[None], log_snr, y)[0]
+
+
+def _dimension_along(denoiser, coordinate, y):
+    return denoiser.dimension(coordinate[None], y)
 
 
 # Neither has a condition.

@@ -176,13 +176,16 @@ def interaction_information(
     fitting: CrossFitting = CrossFitting(),
     key: PRNGKeyArray,
 ) -> Dependence:
-    r"""Interaction information of three variables, $I(X;Y \mid Z) - I(X;Y)$: above zero where synergy prevails.
+    r"""Interaction information of three variables, $I(X;Y \mid Z) - I(X;Y)$: above zero where synergy prevails. The
+    co-information of Bell and the $I(X;Y;Z)$ of Cover and Thomas have the opposite sign, which is that of
+    [`entropax.dependence.o_information`][] of three columns.
 
     **Arguments**, **Returns**, **Raises** and **Warns:** as [`entropax.dependence.mutual_information`][], without a
     p-value; all three hold numbers by default.
 
     ??? cite "Source"
-        McGill, Multivariate information transmission (1954), in the sign of Cover and Thomas.
+        McGill, Multivariate information transmission (1954), for the quantity and its sign; Bell, The co-information
+        lattice (2003), and Cover and Thomas, Elements of information theory (2006), Problem 2.25, for the opposite one.
     """
     sample_key, key = jr.split(check_key(key))
     variables, order = of_tables({"x": (x, x_kind), "y": (y, y_kind), "z": (z, z_kind)}, sample_key)

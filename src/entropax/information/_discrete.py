@@ -1,6 +1,7 @@
 import dataclasses
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
@@ -9,6 +10,7 @@ from scipy.special import ndtr
 from .._arguments import check_instance
 from ..denoiser import AbstractDenoiser, check_denoiser, Grid
 from ..integral import as_samples, Estimate, integrate, Integrator, Loss
+from ..integral._infinite import warn_of_infinity, with_infinite
 
 
 # Where the noise is so large or so small that the tails are all but exact: the signal-to-noise ratio of the whole
@@ -55,7 +57,8 @@ def discrete_nll(
         without tails.
 
     **Returns:** an [`entropax.Estimate`][] in nats for a whole sample; `tails` holds the two bounds, which `value`
-    includes.
+    includes. It is `inf`, with an [`entropax.InfiniteWarning`][], where the denoiser gives a sample
+    probability zero.
 
     **Raises:** `ValueError` where `x` does not lie on the grid, on empty samples, and lengths that do not match.
 
@@ -76,7 +79,11 @@ def discrete_nll(
     body = integrate(Loss(denoiser), x, y, key=key, integrator=within)
     below, above = _linear_tail(x, low), dim * _rounding_tail(grid, high)
     tails = jnp.stack([jnp.mean(below), jnp.asarray(above, x.dtype)])
-    return dataclasses.replace(body.shifted(below + above), tails=tails)
+    found = dataclasses.replace(body.shifted(below + above), tails=tails)
+    # Rounding hides it where the denoiser itself gives a sample probability zero.
+    impossible = jnp.isinf(jax.vmap(denoiser.dimension)(x, y)).astype(x.dtype)
+    warn_of_infinity(Loss(denoiser), impossible, x, y)
+    return with_infinite(found, impossible)
 
 
 def _useful_range(denoiser, grid, dim) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from ._estimate import (
     Profile as Profile,
     standard_error as standard_error,
 )
+from ._infinite import InfiniteWarning as InfiniteWarning
 from ._integrands import (
     AbstractIntegrand as AbstractIntegrand,
     AbstractLocalIntegrand as AbstractLocalIntegrand,
@@ -19,7 +20,6 @@ from ._integrate import (
     antithetic_noise as antithetic_noise,
     fit_density as fit_density,
     independent_noise as independent_noise,
-    InfiniteWarning as InfiniteWarning,
     integrate as integrate,
     Integrator as Integrator,
     TruncationWarning as TruncationWarning,

@@ -58,7 +58,8 @@ class Estimate(eqx.Module):
     the error of a difference on common random numbers is the small one that it has. A number that is added shifts the
     value, a number that multiplies or divides scales the value and the error: `sum(estimates) / len(estimates)` is a
     mean with its error. `float(estimate)` is the value, and `f"{estimate:.2f}"` writes value, error and unit with two
-    decimals.
+    decimals. The errors along their profiles are bounds from above; a [`entropax.Difference`][] of integrands has the
+    profile of a difference itself.
 
     **Arguments:**
 
@@ -171,7 +172,7 @@ class Estimate(eqx.Module):
             jnp.hypot(self.stderr_nodes, other.stderr_nodes),
             _add_aligned(self.pointwise, other.pointwise),
             residuals,
-            _add_profiles(self.profile, other.profile),
+            _add_profiles(self.profile, other.profile, shared=residuals is not None),
             tails,
             self.unit,
         )
@@ -264,6 +265,8 @@ class Estimate(eqx.Module):
         if self.value.ndim > 0:
             return f"{self.sum()} in sum over {self.value.shape}"
         value, stderr = float(self.value), float(self.stderr)
+        if math.isinf(value):
+            return f"{value} {self.unit}".rstrip()
         # Two digits of the error say all that the value's digits can.
         digits = 2 if stderr == 0 or not math.isfinite(stderr) else max(0, 1 - math.floor(math.log10(stderr)))
         return f"{value:.{digits}f} ± {stderr:.{digits}f} {self.unit}".rstrip()
@@ -306,16 +309,19 @@ def _add_aligned(first, second):
     return first + second
 
 
-def _add_profiles(first: Profile | None, second: Profile | None) -> Profile | None:
+def _add_profiles(first: Profile | None, second: Profile | None, shared: bool) -> Profile | None:
+    """The profile of a sum. How two rates on the same samples go together is not recorded: their errors add in full,
+    as those that are most alike do, and so do their root mean squares."""
     if first is None or second is None or first.rate.shape != second.rate.shape:
         return None
     if any(isinstance(p.log_snr, Tracer) for p in (first, second)):
         return None
     if not bool(jnp.all(jnp.abs(first.log_snr - second.log_snr) < 1e-3)):
         return None
+    product = jnp.sqrt(first.second_moment * second.second_moment) if shared else first.rate * second.rate
     return Profile(
         first.log_snr,
         first.rate + second.rate,
-        jnp.hypot(first.stderr, second.stderr),
-        (first.rate + second.rate) ** 2 + first.second_moment + second.second_moment,
+        first.stderr + second.stderr if shared else jnp.hypot(first.stderr, second.stderr),
+        first.second_moment + second.second_moment + 2 * product,
     )

@@ -32,6 +32,19 @@ class AbstractIntegrand(eqx.Module):
         r"""The rate of one sample, from the predictions of `denoisers` at $z = \sqrt{\mathrm{sigmoid}(\lambda)}\,x +
         \sqrt{\mathrm{sigmoid}(-\lambda)}\,\varepsilon$, given $y$."""
 
+    def limit(self, dimensions: tuple[Float[Array, ""], ...]) -> Float[Array, ""]:
+        r"""The limit of the rate of one sample as $\lambda \to \infty$, in the mean over the noise. Unless it is zero,
+        the integral over all noise levels is infinite and has the sign of the limit.
+
+        **Arguments:**
+
+        - `dimensions`: those of `denoisers` at the sample, from [`entropax.AbstractDenoiser.dimension`][].
+
+        **Returns:** the limit; NaN where it is not known, which is the default.
+        """
+        del dimensions
+        return jnp.full((), jnp.nan)
+
     @property
     def log_snr_range(self) -> tuple[float, float]:
         """Where all its denoisers can be trusted.
@@ -86,6 +99,10 @@ class Gap(AbstractLocalIntegrand):
         a, b = predictions
         return 0.5 * (a - b) ** 2
 
+    def limit(self, dimensions):
+        a, b = dimensions
+        return 0.5 * jnp.abs(_less(b, a))
+
 
 class LossGap(AbstractLocalIntegrand):
     r"""$\tfrac12\|\varepsilon - \hat\varepsilon_a\|^2 - \tfrac12\|\varepsilon - \hat\varepsilon_b\|^2$: by how much $b$
@@ -109,6 +126,10 @@ class LossGap(AbstractLocalIntegrand):
         # (ε - a)² - (ε - b)², without the cancellation.
         return 0.5 * ((b - a) * (2 * eps - a - b))
 
+    def limit(self, dimensions):
+        a, b = dimensions
+        return 0.5 * _less(a, b)
+
 
 class Loss(AbstractLocalIntegrand):
     r"""$\tfrac12\|\varepsilon - \hat\varepsilon(z, \lambda, y)\|^2$: how badly the true noise is predicted. Its
@@ -127,6 +148,9 @@ class Loss(AbstractLocalIntegrand):
 
     def density(self, predictions, log_snr, eps):
         return 0.5 * (eps - predictions[0]) ** 2
+
+    def limit(self, dimensions):
+        return 0.5 * dimensions[0]
 
 
 class ClassLosses(AbstractIntegrand):
@@ -149,6 +173,10 @@ class ClassLosses(AbstractIntegrand):
     def rate(self, predictions, log_snr, eps):
         errors = predictions[0] - eps[None]
         return 0.5 * jnp.sum(errors**2, axis=tuple(range(1, errors.ndim)))
+
+    def limit(self, dimensions):
+        # Classes are compared with each other: one that excludes a sample is as good as another that is far away.
+        return jnp.zeros_like(dimensions[0])
 
 
 class _EveryClass(AbstractDenoiser):
@@ -207,6 +235,10 @@ class Difference(AbstractLocalIntegrand):
         first = self.first.density(predictions[:cut], log_snr, eps)
         return first - self.second.density(predictions[cut:], log_snr, eps)
 
+    def limit(self, dimensions):
+        cut = len(self.first.denoisers)
+        return _less(self.first.limit(dimensions[:cut]), self.second.limit(dimensions[cut:]))
+
 
 class PerCoordinate(AbstractIntegrand):
     r"""A rate by coordinate, of the shape of a sample: the shares of which `integrand` is the sum. So are the
@@ -263,3 +295,13 @@ class Controlled(AbstractIntegrand):
         cut = len(self.integrand.denoisers)
         rate = self.integrand.rate(predictions[:cut], log_snr, eps)
         return rate - self.control.rate(predictions[cut:], log_snr, eps) + self.mean(log_snr)
+
+    def limit(self, dimensions):
+        # In the mean, the control is its own mean.
+        return self.integrand.limit(dimensions[: len(self.integrand.denoisers)])
+
+
+def _less(first: Array, second: Array) -> Array:
+    """The difference of two limits, of which an infinite one decides whether the other is known or not."""
+    decided = jnp.where(jnp.isinf(second) & ~jnp.isinf(first), -second, first - second)
+    return jnp.where(jnp.isinf(first) & ~jnp.isinf(second), first, decided)

@@ -16,6 +16,7 @@ from .._arguments import check_instance, check_key, check_whole
 from ..denoiser import AbstractDenoiser, change_units, check_labels, check_range, diffuse, moments_of
 from ..parallel import leads, own, replicate, shard
 from ._estimate import Estimate, Profile, standard_error
+from ._infinite import InfiniteWarning, warn_of_infinity, with_infinite
 from ._integrands import AbstractIntegrand, check_prediction, PerCoordinate
 from ._nodes import AbstractNodes, check_covers, Draw, Piecewise, Stratified
 from ._samples import as_samples
@@ -37,14 +38,13 @@ _PATIENCE = 2.0
 # device, two, four and eight.
 _ROWS = 8
 
+# A rate above this at the upper end, that of a sample 20 standard deviations of the noise away from all that a
+# distribution can produce, is not due to noise.
+_AWAY = 200.0
+
 
 class TruncationWarning(UserWarning):
     """A part of an integral that cannot be justified was left out."""
-
-
-class InfiniteWarning(UserWarning):
-    """A rate is infinite: either the quantity is, or the model gives probability zero to what occurs, or the numbers
-    are too large for their precision."""
 
 
 def independent_noise(key: PRNGKeyArray, batch: int, nodes: int, shape: tuple[int, ...], dtype) -> Array:
@@ -118,7 +118,11 @@ def integrate(
     - `key`: the randomness of nodes and noise.
     - `integrator`: nodes, range, noise, chunk and devices.
 
-    **Returns:** an [`entropax.Estimate`][] for each rate.
+    **Returns:** an [`entropax.Estimate`][] for each rate. An integral over all noise levels is infinite where the
+    distribution of a denoiser gives a sample probability zero, or where the distributions that it compares have
+    different dimensions ([`entropax.AbstractDenoiser.dimension`][]). The share of such a sample and the value are then
+    `inf` or `-inf`, with an error of zero, and an [`entropax.InfiniteWarning`][] names the sample and the
+    reason. A range that is given is integrated as it stands.
 
     **Raises:** `ValueError` on samples that are empty, too few or not finite, conditions of another length or kind than
     a denoiser's, labels that it does not have, a range outside where a denoiser can be trusted, nodes that leave out a
@@ -180,9 +184,9 @@ def integrate(
 
     estimates = []
     for k in range(len(rates)):
-        body, ends = (jnp.concatenate([part[k][i] for part in parts])[:batch] for i in range(2))
+        body, ends, limits = (jnp.concatenate([part[k][i] for part in parts])[:batch] for i in range(3))
         name = f" {jax.tree_util.keystr(named[k][0])}".rstrip()
-        _check_rates(body, ends, lambda row: at_sample(k, row), name)
+        _refuse_nan(body, ends, lambda row: at_sample(k, row), name)
         profile = _profile(log_snr, count, *moments[k])
         explained = jnp.concatenate(
             [_explained(jr.fold_in(key, index), low, high, integrator, profile, size) for index in range(chunks)]
@@ -198,7 +202,12 @@ def integrate(
         outside = jnp.where(factors[None] == 0, 0.0, factors[None] * ends)
         estimates.append(_assemble(body, outside, explained, nodes_error, profile, freedom))
         if tails:
+            signs = _infinite(rates[k], limits, profile, ends[:, 1], high)
+            estimates[-1] = with_infinite(estimates[-1], signs)
+            if warn_of_infinity(rates[k], signs, x, y):
+                continue
             _warn_of_truncation(rates[k], estimates[-1], ends[:, 1], factors[1], high, name)
+        _warn_of_overflow(body, ends, lambda row: at_sample(k, row), name)
     given = [rate for rate in jax.tree.leaves(given, is_leaf=is_integrand) if isinstance(rate, AbstractIntegrand)]
     check_units(map(model_of, given), as_given)
     return jax.tree.unflatten(structure, estimates)
@@ -348,59 +357,98 @@ def _rates_at_nodes(*arguments):
     return replicate((log_snr, values), arguments[-2].mesh)
 
 
-def _check_rates(body: Array, ends: Array, at_sample: Callable[[int], tuple[Array, Array]], name: str) -> None:
-    """Refuses NaN, and warns of what is infinite, naming the first sample that has it and the noise level."""
-    if isinstance(body, Tracer) or bool(jnp.isfinite(body).all() & jnp.isfinite(ends).all()):
-        return
-    flat = np.concatenate([np.asarray(part).reshape(body.shape[0], -1) for part in (body, ends)], 1)
-    for is_bad, what in ((np.isnan, "NaN"), (np.isinf, "infinite")):
-        rows = np.flatnonzero(is_bad(flat).any(1))
-        if not rows.size:
-            continue
-        log_snr, values = (np.asarray(part) for part in at_sample(int(rows[0])))
-        nodes = np.flatnonzero(~np.isfinite(values.reshape(values.shape[0], -1)).all(1))
-        # Finite rates may have a sum, or a weighted one, that is not.
-        place = f"at λ = {log_snr[nodes[0]]:.2f}" if nodes.size else "in the sum over its noise levels"
-        message = f"The rate{name} is {what} for {rows.size} of {len(flat)} samples, first for x[{rows[0]}], {place}."
-        if what == "NaN":
-            raise RuntimeError(
-                f"{message} A denoiser predicts NaN there, or so large a noise that its square is no {flat.dtype}: "
-                "look at its prediction for that sample, and at the units of `x`."
-            )
+def _refuse_nan(body: Array, ends: Array, at_sample: Callable[[int], tuple[Array, Array]], name: str) -> None:
+    """Refuses rates that are NaN, naming the first sample that has one and the noise level."""
+    place = _first(np.isnan, "NaN", body, ends, at_sample, name)
+    if place is not None:
+        raise RuntimeError(
+            f"{place} A denoiser predicts NaN there, or so large a noise that its square is no {body.dtype}: look at "
+            "its prediction for that sample, and at the units of `x`."
+        )
+
+
+def _warn_of_overflow(body: Array, ends: Array, at_sample: Callable[[int], tuple[Array, Array]], name: str) -> None:
+    """Warns of rates that are infinite, naming the first sample that has one and the noise level."""
+    place = _first(np.isinf, "infinite", body, ends, at_sample, name)
+    if place is not None:
         warnings.warn(
-            f"{message} Either a model gives probability zero to that sample, so that the answer is infinite, or the "
-            f"numbers are too large for {flat.dtype}.",
+            f"{place} Either a model gives probability zero to that sample, so that the answer is infinite, or the "
+            f"numbers are too large for {body.dtype}.",
             InfiniteWarning,
             stacklevel=4,
         )
 
 
+def _first(is_bad, what, body, ends, at_sample, name) -> str | None:
+    """A sentence about the first sample whose rate is bad, if there is one."""
+    if isinstance(body, Tracer) or bool(jnp.isfinite(body).all() & jnp.isfinite(ends).all()):
+        return None
+    flat = np.concatenate([np.asarray(part).reshape(body.shape[0], -1) for part in (body, ends)], 1)
+    rows = np.flatnonzero(is_bad(flat).any(1))
+    if not rows.size:
+        return None
+    log_snr, values = (np.asarray(part) for part in at_sample(int(rows[0])))
+    nodes = np.flatnonzero(~np.isfinite(values.reshape(values.shape[0], -1)).all(1))
+    # Finite rates may have a sum, or a weighted one, that is not.
+    place = f"at λ = {log_snr[nodes[0]]:.2f}" if nodes.size else "in the sum over its noise levels"
+    return f"The rate{name} is {what} for {rows.size} of {len(flat)} samples, first for x[{rows[0]}], {place}."
+
+
 @eqx.filter_jit
 def _evaluate_chunk(rates, denoisers, uses, samples, key, low, high, integrator, tails):
-    x, _, counts = samples
+    x, y, counts = samples
     size, num = x.shape[0], integrator.nodes.per_sample
     draw, _, values = _rates(rates, denoisers, uses, samples, key, low, high, integrator, tails)
+
+    def limits_of(x, y):
+        dimensions = [jnp.asarray(denoiser.dimension(x, y), x.dtype) for denoiser in denoisers]
+        return [rate.limit(tuple(dimensions[k] for k in needs)).astype(x.dtype) for rate, needs in zip(rates, uses)]
+
+    # A range that is given ends before any limit.
+    limits = jax.vmap(limits_of)(x, y) if tails else [jnp.zeros(size, x.dtype)] * len(rates)
 
     mask = counts.astype(x.dtype)[:, None] * jnp.ones((1, num), x.dtype)
     add = lambda values: jax.ops.segment_sum(
         values.reshape(-1, *values.shape[2:]), draw.cell.reshape(-1), integrator.nodes.cells
     )
     parts, moments = [], []
-    for value in values:
+    for value, limit in zip(values, limits):
         inner, outer = value[:, :num], value[:, num:]
         weight = draw.weight.reshape(draw.weight.shape + (1,) * (inner.ndim - 2))
         masked = inner * mask.reshape(mask.shape + (1,) * (inner.ndim - 2))
         outer = outer if tails else jnp.zeros((size, 2, *inner.shape[2:]), inner.dtype)
-        parts.append((jnp.sum(weight * inner, 1), outer))
-        moments.append((add(masked), add(masked * inner)))
+        parts.append((jnp.sum(weight * inner, 1), outer, limit))
+        moments.append((add(masked), add(masked * inner), _by_sample(masked, mask, draw.cell, integrator.nodes)))
     # Here devices hear of each other, and nowhere before.
     return replicate((parts, (add(mask), add(mask * draw.log_snr), moments)), integrator.mesh)
 
 
-def _profile(log_snr, count, first, second) -> Profile:
-    count = jnp.maximum(count, 1).reshape(count.shape + (1,) * (first.ndim - 1))
+def _by_sample(values, mask, cell, nodes) -> tuple[Array, ...]:
+    """Of the sums and the numbers of each sample's nodes in each cell: the squares of both and their product, summed
+    over samples. Nothing where no sample can have two nodes in one cell."""
+    if nodes.cells % nodes.per_sample == 0:
+        return ()
+    batch = values.shape[0]
+    place = (jnp.arange(batch)[:, None] * nodes.cells + cell).reshape(-1)
+
+    def sums(values):
+        flat = jax.ops.segment_sum(values.reshape(-1, *values.shape[2:]), place, batch * nodes.cells)
+        return flat.reshape(batch, nodes.cells, *values.shape[2:])
+
+    total, number = sums(values), sums(mask)
+    aligned = number.reshape(number.shape + (1,) * (total.ndim - 2))
+    return jnp.sum(total**2, 0), jnp.sum(total * aligned, 0), jnp.sum(number**2, 0)
+
+
+def _profile(log_snr, count, first, second, by_sample) -> Profile:
+    align = lambda number: number.reshape(number.shape + (1,) * (first.ndim - 1))
+    count = align(jnp.maximum(count, 1))
     rate, second = first / count, second / count
     spread = jnp.maximum(second - rate**2, 0.0)
+    if by_sample:
+        # The nodes that a sample has in a cell depend on each other: samples are what is independent.
+        squares, products, numbers = by_sample
+        spread = jnp.maximum(squares - 2 * rate * products + rate**2 * align(numbers), 0.0) / count
     return Profile(log_snr, rate, jnp.sqrt(spread / jnp.maximum(count - 1, 1)), second)
 
 
@@ -436,6 +484,23 @@ def _at(profile, log_snr):
     flat = profile.rate.reshape(profile.rate.shape[0], -1)
     along = jax.vmap(lambda rate: jnp.interp(log_snr, profile.log_snr, rate), 1)(flat)
     return along.reshape(profile.rate.shape[1:])
+
+
+def _infinite(rate: AbstractIntegrand, limits: Array, profile: Profile, ends: Array, high: Array) -> Array:
+    r"""Which samples have an infinite integral: its sign for each of them, and zero for the others.
+
+    The limits of the rates say so where they are known. Where they are not, but every denoiser can be trusted at all
+    noise levels, a sample that lies at a distance $d$ from what the distribution of a denoiser can produce is found by
+    its rate, which grows as $\tfrac12 d^2 e^\lambda$.
+    """
+    limits = limits.reshape(limits.shape + (1,) * (ends.ndim - 1))
+    known = jnp.where(jnp.isnan(limits), 0.0, jnp.sign(limits))
+    if math.isfinite(rate.log_snr_range[1]):
+        return known + jnp.zeros_like(ends)
+    span, mean = 2.0, jnp.mean(ends, 0)
+    growth = jnp.log(jnp.maximum(jnp.abs(mean), 1e-30) / jnp.maximum(jnp.abs(_at(profile, high - span)), 1e-30)) / span
+    away = jnp.isnan(limits) & (jnp.abs(ends) > _AWAY) & (growth > 0.5)
+    return jnp.where(away, jnp.sign(ends), known)
 
 
 def _assemble(body, tails, explained, nodes_error, profile, freedom) -> Estimate:
