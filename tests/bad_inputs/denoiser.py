@@ -198,7 +198,7 @@ INPUTS = [
         "a constant column to fit a density to",
         lambda: ex.Product.fit(np.stack([np.ones(20), np.arange(20.0)], 1)),
         ValueError,
-        ("`x`", "column 0 is constant", "1"),
+        ("`x`", "differ in every column", "x[:, 0] all are 1"),
     ),
     BadInput(
         "no range of training",

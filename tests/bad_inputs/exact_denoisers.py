@@ -115,7 +115,7 @@ INPUTS = [
         "NaN in a column to fit a marginal to",
         lambda: ex.Product.fit(np.array([[0.0], [np.nan], [1.0]])),
         ValueError,
-        ("`x`", "finite", "x[:, 0]"),
+        ("`x`", "finite", "x[1, 0]"),
     ),
     BadInput(
         "one column without its axis",

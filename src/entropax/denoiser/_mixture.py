@@ -158,7 +158,9 @@ class Empirical(AbstractDenoiser):
 
 @check_labels.register(GaussianMixture)
 def _(model, y, name):
-    check_known(y, model.labels[model.log_weights > -jnp.inf], name)
+    if not any(isinstance(leaf, Tracer) for leaf in (y, model.labels, model.log_weights)):
+        # A component of weight zero has no label.
+        check_known(y, np.asarray(model.labels)[np.asarray(model.log_weights) > -np.inf], name)
 
 
 @check_labels.register(Empirical)

@@ -182,7 +182,7 @@ def integrate(
         levels, values = own(_rates_at_nodes(fixed, networks, uses, samples, chunk_key, low, high, integrator, tails))
         return levels[row % size], values[k][row % size]
 
-    estimates = []
+    estimates, infinite = [], set()
     for k in range(len(rates)):
         body, ends, limits = (jnp.concatenate([part[k][i] for part in parts])[:batch] for i in range(3))
         name = f" {jax.tree_util.keystr(named[k][0])}".rstrip()
@@ -205,10 +205,11 @@ def integrate(
             signs = _infinite(rates[k], limits, profile, ends[:, 1], high)
             estimates[-1] = with_infinite(estimates[-1], signs)
             if warn_of_infinity(rates[k], signs, x, y):
+                infinite.add(k)
                 continue
             _warn_of_truncation(rates[k], estimates[-1], ends[:, 1], factors[1], high, name)
         _warn_of_overflow(body, ends, lambda row: at_sample(k, row), name)
-    given = [rate for rate in jax.tree.leaves(given, is_leaf=is_integrand) if isinstance(rate, AbstractIntegrand)]
+    given = [rate for k, rate in enumerate(jax.tree.leaves(given, is_leaf=is_integrand)) if k not in infinite]
     check_units(map(model_of, given), as_given)
     return jax.tree.unflatten(structure, estimates)
 

@@ -9,7 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Inexact
 
-from ..denoiser import AbstractDenoiser, data_moments
+from ..denoiser import AbstractDenoiser, data_moments, Unconditional
 from ._integrands import AbstractIntegrand, ClassLosses, Controlled, Difference, LossGap, PerCoordinate
 
 
@@ -55,7 +55,7 @@ def check_units(models: Iterable[AbstractDenoiser], x: Inexact[Array, " batch *s
             continue
         if not any(all(a is b for a, b in zip(found, other)) for other in seen):
             seen.append(found)
-            _check(type(model).__name__, found, x)
+            _check(type(model.denoiser if isinstance(model, Unconditional) else model).__name__, found, x)
 
 
 def _check(name, found, x) -> None:
