@@ -120,6 +120,7 @@ def entry(one: Dependence, bits: bool) -> dict[str, Any]:
         "halved": float(one.halved) / unit,
         "p_value": one.p_value,
         "converged": bool(one.converged),
+        "kinds": dict(one.kinds),
         "sides": None if one.sides is None else [float(side) / unit for side in one.sides],
         "unit": "bits" if bits else "nats",
     }
