@@ -4,6 +4,7 @@ import warnings
 
 import hypothesis
 import hypothesis.strategies as st
+import jax
 import jax.random as jr
 import numpy as np
 import pytest
@@ -278,3 +279,23 @@ def test_kinds_are_said_and_told():
     assert labels.kinds["y"].endswith("labels") and numbers.kinds["y"].endswith("ordered values")
     assert labels.kinds["x"] == "continuous"
     assert abs(labels.value - numbers.value) < 0.1
+
+
+def test_ranks_need_not_be_promoted(monkeypatch):
+    """With `jax_numpy_rank_promotion=raise`, which holds in all threads, as without it."""
+    # One block, on one device: most of the time goes into compiling.
+    monkeypatch.setattr("entropax.dependence._network._DEPTH", 1)
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=(2, 240))
+    short = dependence.CrossFitting(folds=2, steps=240, batch_size=64)
+    before = jax.config.jax_numpy_rank_promotion  # pyright: ignore[reportAttributeAccessIssue]
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+    try:
+        with warnings.catch_warnings(), jax.default_device(jax.devices()[0]):
+            warnings.simplefilter("ignore", dependence.ConvergenceWarning)
+            table = np.stack([np.maximum(x, 0), y, rng.integers(0, 2, 240)], 1)
+            found = dependence.total_correlation(table, key=jr.key(0), fitting=short)
+    finally:
+        jax.config.update("jax_numpy_rank_promotion", before)
+    assert abs(found.value) < 4 * found.stderr + 0.02
+    assert found.kinds == {"x": "1 × continuous, with repeated values 0, 1 × continuous, 1 × 2 ordered values"}

@@ -60,7 +60,7 @@ class Tables(eqx.Module):
         a, b = jax.nn.sigmoid(log_snr)[:, None], jax.nn.sigmoid(-log_snr)[:, None]
         basis = self.basis[law]
         deviation = z - jnp.sqrt(a) * (v @ self.regression[law])
-        return jnp.sqrt(b) * ((deviation @ basis) / (a * self.variances[law] + b)) @ basis.T
+        return jnp.sqrt(b) * ((deviation @ basis) / (a * self.variances[law][None] + b)) @ basis.T
 
 
 def canonical(variables: Variables, rows: np.ndarray, terms: Sequence[Term]) -> tuple[np.ndarray, Tables]:

@@ -122,14 +122,26 @@ class Dependence:
         return None
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """The two-sided confidence interval at `level`, by the normal approximation.
+        r"""The two-sided confidence interval at `level`, by the normal approximation,
+
+        $$\hat I - q\,s \le I \le \hat I + d, \qquad d^2 = q^2\bigl(s^2 + \tfrac{2d}N\bigr),$$
+
+        with the quantile $q$ and the standard error $s$. A quantity that is not negative has an upper end of its own:
+        of small information the log-ratio has the variance $2I$, so that samples that happen to show too little of it
+        show too small an error too, and the error at the end counts. Without a bound at zero $d = q\,s$.
 
         **Raises:** `ValueError` unless `level` is between 0 and 1.
+
+        ??? cite "Source"
+            Wilson, Probable inference, the law of succession, and statistical inference (1927), for ends with the error
+            that they would have.
         """
         if not 0 < level < 1:
             raise ValueError(f"`level` must be between 0 and 1; got {level}.")
-        width = NormalDist().inv_cdf(0.5 + level / 2) * self.stderr
-        return self.value - width, self.value + width
+        quantile = NormalDist().inv_cdf(0.5 + level / 2)
+        width = quantile * self.stderr
+        growth = quantile**2 / len(self.pointwise) if self.bounds[0] == 0 else 0.0
+        return self.value - width, self.value + growth + math.hypot(growth, width)
 
     def __str__(self) -> str:
         digits = max(0, 1 - math.floor(math.log10(self.stderr))) if self.stderr > 0 else 3

@@ -83,16 +83,16 @@ class Departure(eqx.Module):
         sizes = member.sum(1)
         seen = []
         for values, shown in ((z, of), (v, given)):
-            seen += [values * tables.scale, jnp.where(shown, (values**2 - 1) / 2**0.5, 0) * tables.scale]
-            radius, visible = values**2 @ member.T / sizes, shown.astype(z.dtype) @ member.T > 0
+            seen += [values * tables.scale[None], jnp.where(shown, (values**2 - 1) / 2**0.5, 0) * tables.scale[None]]
+            radius, visible = values**2 @ member.T / sizes[None], shown.astype(z.dtype) @ member.T > 0
             seen += [
-                jnp.where(visible, jnp.sqrt(sizes / 2) * of_radius, 0)
+                jnp.where(visible, jnp.sqrt(sizes / 2)[None] * of_radius, 0)
                 for of_radius in (radius - 1, jnp.log(radius + 0.05))
             ]
         a, b = jax.nn.sigmoid(log_snr)[:, None], jax.nn.sigmoid(-log_snr)[:, None]
         expected = a * tables.spread[law] + b
-        h = jnp.concatenate([*seen, jnp.where(of, jnp.sqrt(expected / b) * gaussian, 0) * tables.scale], -1)
-        phases = 0.2 * jnp.arange(1, _FREQUENCIES + 1, dtype=z.dtype) * log_snr[:, None]
+        h = jnp.concatenate([*seen, jnp.where(of, jnp.sqrt(expected / b) * gaussian, 0) * tables.scale[None]], -1)
+        phases = 0.2 * jnp.arange(1, _FREQUENCIES + 1, dtype=z.dtype)[None] * log_snr[:, None]
         roles = [(shown.astype(z.dtype) @ member.T > 0).astype(z.dtype) for shown in (of, given)]
         rest = jnp.stack([log_snr / 8, sign, jnp.ones_like(log_snr)], -1)
         features = jnp.concatenate([jnp.sin(phases), jnp.cos(phases), rest, *roles], -1)

@@ -80,8 +80,8 @@ def cauchy(values: Float[np.ndarray, " several"]) -> float:
 @jax.jit
 def _gaussian_log_density(tables: Tables, draws: Float[Array, "draws held dim"]) -> Float[Array, " draws"]:
     """Of all samples of each draw together, by the first law's Gaussian, up to what all draws share."""
-    deviation = jnp.where(tables.of[0], draws - draws @ tables.regression[0], 0) @ tables.basis[0]
-    return -0.5 * jnp.sum(deviation**2 / tables.variances[0], (1, 2))
+    deviation = jnp.where(tables.of[0][None, None], draws - draws @ tables.regression[0], 0) @ tables.basis[0]
+    return -0.5 * jnp.sum(deviation**2 / tables.variances[0][None, None], (1, 2))
 
 
 def derangement(rng: np.random.Generator, num: int) -> np.ndarray:

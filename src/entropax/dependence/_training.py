@@ -206,11 +206,11 @@ def _summed(net, tables, values, rows, sizes, law, key) -> Float[Array, "4 num"]
         noise = jnp.concatenate([noise, -noise])
         seen = jnp.ones_like(log_snr)
         gaussian, predicted = _predictions(net, tables, law[None], v[None], log_snr[None], noise[None], seen[None])
-        gap = jnp.sum(jnp.where(of, (noise - gaussian) ** 2 - (noise - predicted) ** 2, 0), -1)
+        gap = jnp.sum(jnp.where(of[None], (noise - gaussian) ** 2 - (noise - predicted) ** 2, 0), -1)
         gain = 0.25 * (high - low) * (gap[:_PAIRS] + gap[_PAIRS:])
         further = jnp.where(single, edge_weights(own_level - meet), 0)
-        each = jnp.concatenate([gain[None], further * gain])
-        return sums.at[:, place].add(jnp.where(pair < pairs, each, 0))
+        each = jnp.concatenate([gain[None], further * gain[None]])
+        return sums.at[:, place].add(jnp.where((pair < pairs)[None], each, 0))
 
     return jax.lax.fori_loop(0, -(-held * pairs // _PAIRS), add, jnp.zeros((4, len(values))))
 

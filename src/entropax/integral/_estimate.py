@@ -193,7 +193,7 @@ class Estimate(eqx.Module):
         # Rounding is no reason to.
         rounding = 100 * jnp.finfo(spread.dtype).eps
         scale = jnp.where((spread > 0) & (jnp.abs(scale - 1) > rounding), scale, 1)
-        return scale * self.residuals, jnp.where(spread > 0, jnp.zeros_like(spread), self.stderr_data)
+        return scale[None] * self.residuals, jnp.where(spread > 0, jnp.zeros_like(spread), self.stderr_data)
 
     def shifted(self, known: float | Inexact[Array, "..."]) -> "Estimate":
         r"""This estimate plus what is known without error. Rates and tails, which are the integral's, stay as they are.

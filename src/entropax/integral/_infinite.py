@@ -29,14 +29,13 @@ def with_infinite(estimate: Estimate, signs: Float[Array, " batch *out"]) -> Est
     assert estimate.pointwise is not None and estimate.residuals is not None
     certain = jnp.any(signs != 0, 0)
     pointwise = jnp.where(signs != 0, signs * jnp.inf, estimate.pointwise)
-    finite = lambda error: jnp.where(certain, 0.0, error)
     return dataclasses.replace(
         estimate,
         value=jnp.where(certain, jnp.mean(pointwise, 0), estimate.value),
-        stderr_data=finite(estimate.stderr_data),
-        stderr_nodes=finite(estimate.stderr_nodes),
+        stderr_data=jnp.where(certain, 0.0, estimate.stderr_data),
+        stderr_nodes=jnp.where(certain, 0.0, estimate.stderr_nodes),
         pointwise=pointwise,
-        residuals=finite(estimate.residuals),
+        residuals=jnp.where(certain[None], 0.0, estimate.residuals),
     )
 
 

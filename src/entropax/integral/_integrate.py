@@ -500,7 +500,7 @@ def _infinite(rate: AbstractIntegrand, limits: Array, profile: Profile, ends: Ar
         return known + jnp.zeros_like(ends)
     span, mean = 2.0, jnp.mean(ends, 0)
     growth = jnp.log(jnp.maximum(jnp.abs(mean), 1e-30) / jnp.maximum(jnp.abs(_at(profile, high - span)), 1e-30)) / span
-    away = jnp.isnan(limits) & (jnp.abs(ends) > _AWAY) & (growth > 0.5)
+    away = jnp.isnan(limits) & (jnp.abs(ends) > _AWAY) & (growth > 0.5)[None]
     return jnp.where(away, jnp.sign(ends), known)
 
 
