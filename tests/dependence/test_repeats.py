@@ -299,3 +299,15 @@ def test_ranks_need_not_be_promoted(monkeypatch):
         jax.config.update("jax_numpy_rank_promotion", before)
     assert abs(found.value) < 4 * found.stderr + 0.02
     assert found.kinds == {"x": "1 × continuous, with repeated values 0, 1 × continuous, 1 × 2 ordered values"}
+
+
+@pytest.mark.parametrize("num", [200, 201])
+def test_labels_of_equal_numbers(num):
+    """Half of the samples hold both labels, however evenly these alternate in the order of folds: of two variables that
+    are equal, the information is the entropy."""
+    x = np.random.default_rng(9).permutation(np.arange(num) % 2)
+    for y in (x, 1 - x):
+        # Warnings are errors.
+        found = dependence.mutual_information(x, y, key=jr.key(1), fitting=FITTING)
+        assert abs(found.value - np.log(2)) < 0.02 and found.converged
+        assert abs(found.halved - np.log(2)) < 0.04

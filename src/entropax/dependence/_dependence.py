@@ -23,8 +23,9 @@ _SLOW = 1 / (2**0.5 - 1)
 # What twenty parameters that are fitted in vain cost, times the number of samples.
 _RESOLUTION = 10.0
 
-# A bound is broken by a value so many standard errors beyond it.
-_BROKEN = 3.0
+# A bound is broken by a value so many standard errors beyond it, and so much divided by the number of samples, which a
+# single parameter may cost where all samples have the same share and the error vanishes.
+_BROKEN, _ROUNDING = 3.0, 2.0
 
 # Below this many samples networks learn next to nothing, and the error bars are as coarse.
 _FEW = 200
@@ -117,7 +118,7 @@ class Dependence:
     def broken_bound(self) -> float | None:
         """The bound that the value lies more than three standard errors beyond, if any."""
         for bound, beyond in zip(self.bounds, (self.bounds[0] - self.value, self.value - self.bounds[1])):
-            if beyond > _BROKEN * self.stderr:
+            if beyond > _BROKEN * self.stderr + _ROUNDING / len(self.pointwise):
                 return bound
         return None
 

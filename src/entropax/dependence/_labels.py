@@ -108,8 +108,9 @@ def _chances(features, labels, folds, fitting, key) -> _Chances:
     jobs = []
     for held, seeds_of_fold in zip(folds, seeds):
         others = np.concatenate([fold for fold in folds if fold is not held])
-        # Every second one, so that labels have the same shares in half of the samples as in all.
-        jobs += [(others[::step], held, int(seed)) for step, seed in zip((1, 2), seeds_of_fold)]
+        # A run of the order, in which labels have the same shares as in all of it.
+        sizes = len(others), len(others) // 2
+        jobs += [(others[:size], held, int(seed)) for size, seed in zip(sizes, seeds_of_fold)]
 
     def fit(job):
         fitted, held, seed = job
