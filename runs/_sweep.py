@@ -114,8 +114,8 @@ def measure(setting: Setting, yardstick: Yardstick, references: dict[tuple, jax.
     try:
         x, evaluations, dissipated = draw(setting, problem)
     except eqx.EquinoxRuntimeError as error:
-        # That samples leave all bounds is a result too; the message comes with the stack about it.
-        reason = re.search("A sample left all bounds[^\n]*", str(error))
+        # That samples become infinite is a result too; the message comes with the stack about it.
+        reason = re.search("A sample became infinite or NaN[^\n]*", str(error))
         if reason is None:
             raise
         return row | {"evaluations": None, "measured": {}, "failed": reason[0]}

@@ -121,7 +121,7 @@ def test_bits_and_picture_from_a_finished_training(interrupted, capsys):
     # p-values and verdicts have no unit.
     for name, part in bits["dependence"]["mutual_information"].items():
         of_nats = nats["dependence"]["mutual_information"][name]
-        if name in ("p_value", "converged", "sides", "unit"):
+        if name in ("p_value", "converged", "kinds", "sides", "unit"):
             assert part == ("bits" if name == "unit" else of_nats)
         else:
             numbers = lambda part: list(part.values()) if name == "gaussian" else part
@@ -194,11 +194,13 @@ def test_an_interrupted_cross_fitting_goes_on(tmp_path, capsys, monkeypatch, no_
 
 
 def test_labels_that_tell_nothing(tmp_path, capsys, monkeypatch):
-    # The exact denoiser in the network's place: what is left in the numbers are their error bars.
+    # The exact denoiser in the network's place: what is left in the numbers are their error bars. A model that ignored
+    # its labels would be refused, so that the means of the two differ by next to nothing.
     def fit(x, y, **settings):
-        return ex.Training(
-            ex.Gaussian.fit(x), History(np.array([7]), np.array([2.0]), np.array([2.0]), np.array([[2.0]]))
-        )
+        both = np.asarray(x, np.float64)
+        means = both.mean(0) + 1e-5 * np.array([[-1.0], [1.0]])
+        model = ex.GaussianMixture(np.full(2, 0.5), means, np.stack([np.cov(both.T)] * 2))
+        return ex.Training(model, History(np.array([7]), np.array([2.0]), np.array([2.0]), np.array([[2.0]])))
 
     monkeypatch.setattr("entropax.cli._measurement.fit_with_history", fit)
     monkeypatch.setenv("COLUMNS", "120")
@@ -250,7 +252,12 @@ def test_cross_fitting(tmp_path, capsys, monkeypatch, no_model):
     assert abs(entry["value"] - truth) < 3 * entry["stderr"] < 0.15
     assert abs(entry["gaussian"]["value"] - truth) < 3 * entry["gaussian"]["stderr"]
     assert entry["value"] == pytest.approx(2 * entry["fitted"] - entry["halved"], abs=1e-5)
-    np.testing.assert_allclose(np.diff(entry["interval"]), 2 * 1.95996 * entry["stderr"], rtol=1e-4)
+    low, high = entry["interval"]
+    np.testing.assert_allclose(entry["value"] - low, 1.95996 * entry["stderr"], rtol=1e-4)
+    # The end where the error that the estimate would have there is reached.
+    beyond = high - entry["value"]
+    np.testing.assert_allclose(beyond**2, 1.95996**2 * (entry["stderr"] ** 2 + 2 * beyond / 1000), rtol=1e-4)
+    assert entry["kinds"] == {"x": "continuous", "y": "continuous"}
     assert entry["p_value"] == 0.01 and entry["converged"] is True and entry["sides"] is None
     cross_fitted = {name: entry[name] for name in ("value", "stderr", "unit")}
     assert results["mutual_information"] == {"cross_fitted": pytest.approx(cross_fitted), "default": "cross_fitted"}
@@ -511,7 +518,7 @@ BAD = {
     "pickle": (dict(x=np.array([{}, []], object)), [], "pickled Python objects"),
     "device": (dict(x=NORMAL), ["--device", "abacus"], "no device 'abacus'; there are: cpu:0, cpu:1"),
     "device number": (dict(x=NORMAL), ["--device", "cpu:7"], "no device 'cpu:7'; there are: cpu:0"),
-    "steps": (dict(x=NORMAL), ["--steps", "0"], "`steps` must be positive"),
+    "steps": (dict(x=NORMAL), ["--steps", "0"], "`steps` must be a whole number, at least 1; got 0"),
     "seed": (dict(x=NORMAL), ["--seed", "-1"], "--seed must be"),
     "picture": (dict(x=NORMAL), ["--plot", "rates.gif"], "--plot must end in .png, .pdf, .svg"),
     "no folder": (dict(x=NORMAL), ["--json", "nowhere/results.json"], "there is no folder .*nowhere"),

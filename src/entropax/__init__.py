@@ -20,6 +20,7 @@ from .denoiser import (
     Composed as Composed,
     ConditionalGaussian as ConditionalGaussian,
     Conditioned as Conditioned,
+    data_moments as data_moments,
     denoised_mean as denoised_mean,
     diffuse as diffuse,
     Diffused as Diffused,

@@ -38,7 +38,7 @@ class UnitsWarning(UserWarning):
 
 
 def check_units(models: Iterable[AbstractDenoiser], x: Inexact[Array, " batch *shape"]) -> None:
-    """Warns where samples lie far outside the data of a model, by [`entropax.denoiser.data_moments`][]: where more than
+    """Warns where samples lie far outside the data of a model, by [`entropax.data_moments`][]: where more than
     half of them are, in some coordinate, farther than four standard deviations from the mean, or where all coordinates
     are within a twentieth of a standard deviation of it without a heavy tail. Neither happens to samples of a model's
     own distribution, whatever its tails.
