@@ -56,7 +56,7 @@ def test_vector_conditions_are_whitened(getkey):
     # A direction of variance 1e-4 counts as much as one of variance 1.
     y = jr.normal(getkey(), (2000, 2)) @ jnp.array([[1.0, 1.0], [0.01, -0.01]])
     condition = ex.nn.VectorCondition(y, 4, key=getkey())
-    white = np.asarray((y - condition.mean) @ condition.whiten)
+    white = np.asarray((y - condition.mean) @ condition.whiten.T)
     np.testing.assert_allclose(np.cov(white, rowvar=False), np.eye(2), atol=1e-3)
 
 
