@@ -87,7 +87,7 @@ def classified(
     sums, p_values = np.zeros((4, len(order))), []
     fits = [_chances(term.features, term.labels, folds, fitting, fit_key) for term in terms]
     for index, (term, own_key) in enumerate(zip(terms, jr.split(null_key, len(terms)))):
-        # Whoever sees more may also predict as those who see less, so that more features are never worse.
+        # The mixture for more features also holds the classifiers for fewer of them, so that it is never worse.
         less = [fits[i] for i, other in enumerate(terms) if other.target == term.target and other.given < term.given]
         chances = _Chances(*(np.concatenate(members) for members in zip(fits[index], *less)))
         own = [members[:, rows, term.labels] for members in chances]

@@ -63,7 +63,7 @@ def mutual_information(
     sample_key, key = jr.split(check_key(key))
     variables, order = of_pair(x, y, given, (x_kind, y_kind, given_kind), sample_key)
     of_x, of_y = (variable.difficulty for variable in variables[:2])
-    # What is easier to predict is predicted.
+    # The variable that is easier to predict is the one that is predicted.
     own, other = (1, 0) if of_y < of_x or of_y == 0 else (0, 1)
     return _of_pair(variables, order, [(own, other)], fitting, key)
 
