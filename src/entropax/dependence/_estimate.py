@@ -64,7 +64,9 @@ def estimate(
     apart = layout(variables)
     parts = apart.parts
     by_networks = [apart.network_terms(side) for side in sides]
-    gaussian = _mean([gaussian_part(parts, side, apart.names) for side in by_networks if side], len(order))
+    gaussians = [gaussian_part(parts, side, apart.names) for side in by_networks if side]
+    gaussians = gaussians or [of_shares(np.zeros(len(order)))]
+    gaussian = sum(gaussians[1:], start=gaussians[0]) / len(gaussians)
     if any(by_networks):
         continuous = [apart.continuous[i] for i in noisy if not variables[i].repeats]
         check_neighbours(parts, [part for part in continuous if part is not None], apart.names, name)
@@ -114,16 +116,6 @@ def estimate(
     )
     warn_unconverged(dependence, name)
     return dependence
-
-
-def _mean(several: Sequence[Estimate], num: int) -> Estimate:
-    """Of the second moments of all sides; there may be none."""
-    if not several:
-        return of_shares(np.zeros(num))
-    total = several[0]
-    for one in several[1:]:
-        total = total + one
-    return (1 / len(several)) * total
 
 
 def _is_not_gaussian(apart: Layout) -> bool:
