@@ -11,7 +11,7 @@ with the rows of one variable in random order, where the null hypothesis of inde
 on problems 0 to 199; those from 200 on were not looked at before the numbers below were made.
 
 Each problem has a file of its own, and a run that was killed goes on with the next; shards may run at the same time.
-A problem of 300 samples takes about 10 seconds of one core, one of 1 000 samples 20. Expected: of 100 intervals 90 to
+A problem of 300 samples takes about 10 seconds of one core, one of 1 000 samples 16. Expected: of 100 intervals 90 to
 100 hold the truth, and 2 to 9 of 100 nulls are rejected at the level of 5 %.
 """
 
