@@ -2,6 +2,8 @@
 
 # pyright: reportArgumentType=false, reportCallIssue=false
 
+import functools
+
 import jax.random as jr
 import numpy as np
 
@@ -35,6 +37,30 @@ INPUTS = [
             "a class for its instance",
             lambda: _transfer(fitting=dependence.CrossFitting),
             ("`fitting`", "class", "(...)"),
+        ),
+        ("half a fold", lambda: dependence.CrossFitting(folds=2.5), ("`folds`", "whole", "2.5")),
+        ("folds in words", lambda: dependence.CrossFitting(folds="5"), ("`folds`", "whole", "'5'")),
+        ("one fold", lambda: dependence.CrossFitting(folds=1), ("`folds`", "at least 2", "got 1")),
+        ("half a step", lambda: dependence.CrossFitting(steps=100.5), ("`steps`", "whole", "100.5")),
+        ("a fractional batch", lambda: dependence.CrossFitting(batch_size=32.0), ("`batch_size`", "whole", "32.0")),
+        ("a batch of 33", lambda: dependence.CrossFitting(batch_size=33), ("`batch_size`", "multiple of 32", "33")),
+        ("no learning rate", lambda: dependence.CrossFitting(learning_rate=np.nan), ("`learning_rate`", "nan")),
+        ("a checkpoint that is a number", lambda: dependence.CrossFitting(checkpoint=3), ("`checkpoint`", "int, 3")),
+        *(
+            (f"{name} for settings of {quantity.__name__}", call, ("`fitting`", "CrossFitting", found))
+            for name, fitting, found in [("none", None, "NoneType"), ("a class", dependence.CrossFitting, "the class")]
+            for quantity, arguments in [
+                (dependence.mutual_information, (SOURCE, TARGET)),
+                (dependence.two_sided_mutual_information, (SOURCE, TARGET)),
+                (dependence.total_correlation, (np.stack([SOURCE, TARGET], 1),)),
+                (dependence.interaction_information, (SOURCE, TARGET, TARGET[::-1])),
+            ]
+            for call in [functools.partial(quantity, *arguments, fitting=fitting, key=jr.key(0))]
+        ),
+        *(
+            (f"no second variable in {quantity.__name__}", call, ("`y`", "None"))
+            for quantity in (dependence.mutual_information, dependence.two_sided_mutual_information)
+            for call in [functools.partial(quantity, SOURCE, None, TARGET, key=jr.key(0))]
         ),
         ("settings as a dictionary", lambda: _transfer(fitting={"folds": 3}), ("`fitting`", "CrossFitting", "dict")),
         ("series of unequal length", lambda: _transfer(target=TARGET[1:]), ("`target`", "400", "399")),

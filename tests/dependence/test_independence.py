@@ -5,6 +5,7 @@ import hypothesis.strategies as st
 import jax.random as jr
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 
 import entropax as ex
 from entropax import dependence
@@ -37,6 +38,7 @@ def dependent():
         "both sorted": (pair(np.sort(x), np.sort(y)), "Neighbouring rows are similar"),
         "row numbers": (pair(np.arange(NUM), y), "Column 0 of `x`"),
         "row numbers from above": (pair(x, 7 - 2.0 * np.arange(NUM)), "Column 0 of `y`"),
+        "row numbers in float32": (pair(np.arange(NUM, dtype=np.float32) / np.float32(NUM), y), "Column 0 of `x`"),
         "identifiers in any order": (pair(rng.permutation(NUM) + 1_000, y), "Column 0 of `x`"),
         "a time stamp beside others": (
             {"x": np.stack([x, 1.6e9 + 60.0 * np.arange(NUM)], 1), "y": column(y)},
@@ -55,7 +57,8 @@ def test_dependent_rows(name):
 
 
 @hypothesis.given(
-    st.integers(0, 10_000), st.sampled_from(["normal", "cauchy", "labels", "zeros", "rounded", "sorted labels"])
+    st.integers(0, 10_000),
+    st.sampled_from(["normal", "cauchy", "labels", "zeros", "rounded", "sorted labels", "ranks", "Latin hypercube"]),
 )
 def test_independent_rows(seed, kind):
     # Warnings are errors.
@@ -70,6 +73,10 @@ def test_independent_rows(seed, kind):
         x, y = np.maximum(x, 0), np.maximum(y, 0)
     elif kind == "rounded":
         x, y = np.round(x, 1), np.round(y)
+    elif kind == "ranks":
+        x, y = rankdata(x, axis=0), rankdata(y, axis=0)
+    elif kind == "Latin hypercube":
+        x = (rankdata(x, axis=0) - 0.5) / NUM
     elif kind == "sorted labels":
         order = np.argsort(y[:, 0])
         x, y = x[order], np.repeat([0.0, 1.0, 2.0], NUM // 3)[:, None]

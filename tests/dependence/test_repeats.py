@@ -8,6 +8,7 @@ import jax
 import jax.random as jr
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 
 import entropax as ex
 from entropax import dependence
@@ -93,6 +94,56 @@ def test_rows_are_copies_only_where_chance_does_not_repeat_them(num):
         assert distinct <= len(np.unique(groups)) < num, name
         if "zero" not in name:
             assert len(np.unique(groups)) == distinct, name
+
+
+def regular(rng, num):
+    """Values that repeat by chance, though their column is neither whole numbers nor a grid of float64."""
+    readings, counts = 300 + 2 * rng.normal(size=num), rng.negative_binomial(2, 0.02, num)
+    ages = rng.integers(18, 91, num)
+    return {
+        "logarithms of counts": np.log1p(counts),
+        "roots of counts": np.sqrt(counts),
+        "pitches": 440 * 2 ** ((rng.integers(21, 109, num) - 69) / 12),
+        "readings in float32": np.round(readings, 2).astype(np.float32),
+        "standardised ages in float32": ((ages - ages.mean()) / ages.std()).astype(np.float32),
+        "sums of rounded numbers": np.round(rng.normal(size=num), 1) + np.round(rng.normal(size=num), 1),
+        "ranks of ages": rankdata(ages) / num,
+        "logarithms of rounded numbers": np.log(np.round(np.exp(1 + rng.normal(size=num)), 1)),
+        "two digits": np.array([float(f"{value:.1e}") for value in np.exp(3 * rng.normal(size=num))]),
+        "reciprocals": 1 / rng.integers(1, 100, num),
+        "temperatures in Fahrenheit": np.round(rng.normal(20, 5, num), 1) * 9 / 5 + 32,
+        "brightness": (rng.integers(0, 256, num) / 255) ** 2.2,
+    }
+
+
+@pytest.mark.parametrize("num", [300, 1_000])
+def test_maps_of_counts_and_of_rounded_numbers_repeat_by_chance(num):
+    rng = np.random.default_rng(num)
+    for name, column in regular(rng, num).items():
+        # A label that each value determines: only the column itself can show that its values repeat by chance.
+        _, place = np.unique(column, return_inverse=True)
+        labels = rng.integers(0, 2, place.max() + 1)[place]
+        assert len(np.unique(copies_of(np.stack([column.astype(float), labels], 1)))) == num, name
+
+
+@pytest.mark.parametrize("draw", [np.random.Generator.normal, np.random.Generator.standard_cauchy])
+@pytest.mark.parametrize("copies", [2, 5, 12])
+def test_samples_of_a_density_do_not_repeat_by_chance(draw, copies):
+    rng = np.random.default_rng(copies)
+    for dtype in (np.float64, np.float32):
+        own = draw(rng, size=100).astype(dtype).astype(float)
+        rows = np.repeat(np.stack([own, rng.integers(0, 2, 100)], 1), copies, 0)
+        assert len(np.unique(copies_of(rows))) == 100
+
+
+def test_the_information_of_transformed_counts():
+    rng = np.random.default_rng(0)
+    counts = rng.integers(0, 60, 1_000)
+    y = counts // 20
+    found = ex.dependence.mutual_information(np.log1p(counts), y, key=jr.key(1))
+    exact = -(np.bincount(y) / 1_000 * np.log(np.bincount(y) / 1_000)).sum()
+    assert abs(found.value - exact) < 3 * found.stderr
+    assert found.p_value is not None and found.p_value <= 0.02
 
 
 def test_equal_rows_are_in_all_folds_and_copies_in_one():

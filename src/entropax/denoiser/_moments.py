@@ -1,13 +1,15 @@
 import functools
+import math
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from ._base import Conditioned, Given, Unconditional
+from ._base import AbstractDenoiser, Conditioned, Given, Unconditional
 from ._clipped import Clipped
 from ._diffused import Diffused
 from ._discrete import GridPosterior, HardRounding, SoftRounding
@@ -18,9 +20,9 @@ from ._guided import Composed, Guided, Rescaled
 from ._histogram import Histogram
 from ._inputs import FourierFeatures, Standardising, Whitening
 from ._mixture import Empirical, GaussianMixture
-from ._neural import Neural
+from ._neural import moments_of, Neural
 from ._product import Product
-from ._units import ChangedUnits
+from ._units import ChangedUnits, Moments
 
 
 # Mean and standard deviation of each coordinate, of the shape of a sample or of a part of it that broadcasts.
@@ -147,6 +149,43 @@ def _(denoiser):
 def _(denoiser):
     edges = np.asarray(denoiser.edges)
     return _of_levels(denoiser.log_probabilities, 0.5 * (edges[1:] + edges[:-1]), np.diff(edges) ** 2 / 12)
+
+
+# Where the mean or the standard deviation of data is so many times greater than 1, or all standard deviations are so
+# many times smaller, N(0, I) is too far away to measure a likelihood from.
+_FAR = 8.0
+
+
+def units_of(denoiser: AbstractDenoiser, shape: tuple[int, ...]) -> Moments | None:
+    r"""The moments in whose units, $u = (x - m)/c$, a likelihood is computed: those that a model has stored, and those
+    of the distribution of an exact denoiser where these are far from 0 and 1. `None` where the units are as they are.
+
+    **Arguments:**
+
+    - `denoiser`: the denoiser.
+    - `shape`: that of a sample.
+    """
+    stored, found = moments_of(denoiser), data_moments(denoiser)
+    if stored is not None or found is None or any(isinstance(part, Tracer) for part in found):
+        return stored
+    mean, std = (np.broadcast_to(np.asarray(part, np.float64), shape) for part in found)
+    largest = std.max(initial=0.0)
+    if largest == 0 or (np.abs(mean).max() <= _FAR and 1 / _FAR <= largest <= _FAR):
+        return None
+    # A coordinate that is constant has no spread for a Gaussian beside it.
+    std = np.where(std > 0, std, largest)
+    as_given = functools.partial(jnp.asarray, dtype=found[0].dtype)
+    return Moments(as_given(mean), as_given(std), 2.0 ** round(math.log2(largest)))
+
+
+def least_resolved(denoiser: AbstractDenoiser) -> float | None:
+    r"""$-\log\sigma^2$ of the coordinate with the smallest spread, which is the log-SNR at which noise hides it; `None`
+    where the moments are not known."""
+    found = data_moments(denoiser)
+    if found is None or isinstance(found[1], Tracer):
+        return None
+    std = np.asarray(found[1], np.float64)
+    return -2 * math.log(std[std > 0].min()) if (std > 0).any() else None
 
 
 def _diagonal(variances, axes):

@@ -12,6 +12,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
+from .._arguments import check_instance, check_positive, check_whole
 from ._coordinates import canonical
 from ._edges import continued, has_edges
 from ._kept import array_of, as_array, kept
@@ -64,11 +65,12 @@ class CrossFitting:
     checkpoint: str | os.PathLike[str] | None = None
 
     def __post_init__(self):
-        if self.folds < 2:
-            raise ValueError(f"`folds` must be two or more, so that some samples are held out; got {self.folds}.")
-        if self.steps < 1 or self.learning_rate <= 0:
-            raise ValueError(f"`steps` and `learning_rate` must be positive; got {self.steps}, {self.learning_rate}.")
-        if self.batch_size < 32 or self.batch_size % 32:
+        check_whole("folds", self.folds, 2)
+        check_whole("steps", self.steps, 1)
+        check_whole("batch_size", self.batch_size, 32)
+        check_positive(learning_rate=self.learning_rate)
+        check_instance("checkpoint", self.checkpoint, (str, os.PathLike, type(None)))
+        if self.batch_size % 32:
             raise ValueError(f"`batch_size` must be a multiple of 32; got {self.batch_size}.")
 
     def held_out(self, order: Int[np.ndarray, " num"]) -> list[Int[np.ndarray, "..."]]:

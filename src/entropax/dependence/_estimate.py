@@ -8,6 +8,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Int, PRNGKeyArray
 
+from .._arguments import check_instance
 from ..integral import Estimate, standard_error
 from ._cross_fitting import CrossFitting, Departures, departures
 from ._dependence import Dependence, warn_few, warn_unconverged
@@ -59,6 +60,7 @@ def estimate(
 
     **Warns:** `SamplesWarning`, `ConvergenceWarning`, `ResolutionWarning`, `BoundWarning`.
     """
+    check_instance("fitting", fitting, CrossFitting)
     warn_few(len(order), name)
     fit_key, null_key = jr.split(key)
     apart = layout(variables)

@@ -7,6 +7,7 @@ from scipy.spatial import KDTree
 from scipy.stats import rankdata
 
 from ..data import SamplesWarning
+from ._repeats import levels
 
 
 # The lag-one correlation of ranks has a standard error of one over the root of their number. It is remarkable beyond so
@@ -40,15 +41,32 @@ def check_independence(tables: Mapping[str, Real[np.ndarray, "num _"]]) -> None:
 
 
 def _counting(tables) -> str | None:
-    for name, table in tables.items():
-        for index, column in enumerate(table.T):
-            steps = np.diff(np.sort(column))
-            if len(column) >= _FEWEST_COUNTED and steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-6, atol=0):
+    """A grid that stands in the order of the rows counts them. One in another order holds identifiers if its values are
+    whole; beside such a grid in another variable, both hold ranks."""
+    grids = {
+        name: [index for index, column in enumerate(table.T) if _is_even(column)] for name, table in tables.items()
+    }
+    alone = sum(map(bool, grids.values())) == 1
+    for name, indices in grids.items():
+        for index in indices:
+            column = tables[name][:, index]
+            in_order = len(np.unique(np.sign(np.diff(column)))) == 1
+            if in_order or (alone and (column == np.round(column)).all()):
                 return (
                     f"Column {index} of `{name}` (counted from 0) has every value of an even grid once, as row numbers "
-                    "and identifiers do. Remove it, unless it is a variable that was set to an even grid."
+                    "and identifiers do. Remove it, unless it holds ranks or is a variable that was set to an even "
+                    "grid."
                 )
     return None
+
+
+def _is_even(column) -> bool:
+    """Whether the values are all those of an even grid, each once."""
+    values, rounding = levels(column)
+    if len(values) < max(len(column), _FEWEST_COUNTED):
+        return False
+    step = np.ptp(values) / (len(values) - 1)
+    return bool(np.allclose(np.diff(values), step, rtol=1e-6, atol=rounding))
 
 
 def _autocorrelated(tables) -> str | None:

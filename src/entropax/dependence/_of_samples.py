@@ -29,6 +29,8 @@ def of_pair(
     **Warns:** `SamplesWarning` if rows are copies of each other, or look like neighbours of a series.
     """
     names = ("x", "y", "given")
+    if y is None:
+        raise ValueError("`y` must be an array of samples, the second variable; got None.")
     samples = check_samples(x, y, given, x_kind=kinds[0], y_kind=kinds[1], c_kind=kinds[2], names=names)
     x_key, order_key, *other_keys = jr.split(key, 4)
     tables, classes = (samples.x, samples.y, samples.c), (samples.x_classes, samples.y_classes, samples.c_classes)

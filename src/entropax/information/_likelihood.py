@@ -8,12 +8,12 @@ from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
 from ..denoiser import (
     AbstractDenoiser,
+    change_units,
     check_denoiser,
     Equilibrium,
     Gaussian,
-    in_own_units,
     IndependentGaussian,
-    moments_of,
+    units_of,
 )
 from ..integral import as_samples, Estimate, integrate, Integrator, LossGap
 
@@ -47,8 +47,8 @@ def nll(
     - `key`: the randomness of nodes and noise.
     - `baseline`: $p_G$, which the result does not depend on, but its error does: `Gaussian.fit(x_train)` is the control
         variate that knows most. The default is the Gaussian with independent coordinates that has the mean and the
-        variances of the training samples, if the model has stored them, as a model of [`entropax.fit`][] has, and
-        $\mathcal{N}(0, I)$ otherwise.
+        variances of the training samples, if the model has stored them, as a model of [`entropax.fit`][] has, or
+        those of an exact denoiser's distribution where they are far from 0 and 1, and $\mathcal{N}(0, I)$ otherwise.
     - `integrator`: how the integral over $\lambda$ is done.
 
     **Returns:** an [`entropax.Estimate`][] in nats for a whole sample, with `pointwise` of shape `(batch,)`. Its
@@ -64,11 +64,12 @@ def nll(
     """
     check_denoiser(denoiser, "denoiser")
     samples, y = as_samples(x, y)
-    moments = moments_of(denoiser)
+    moments = units_of(denoiser, samples.shape[1:])
     if baseline is None and moments is not None and integrator.log_snr_range is None:
-        # In units of the training data, where float32 has all its digits, and noise levels are those that were trained.
+        # In units of the data, where float32 has all its digits, and noise levels are those that were trained.
         # Samples that came in float64 have digits that float32 would lose.
-        own, u = in_own_units(denoiser), moments.standardise(x if isinstance(x, np.ndarray) else samples)
+        own = change_units(denoiser, moments.mean, moments.scale)
+        u = moments.standardise(x if isinstance(x, np.ndarray) else samples)
         own_baseline = IndependentGaussian(jnp.zeros_like(moments.mean), moments.std / moments.scale)
         estimate = _nll(own, u, y, key, own_baseline, integrator).shifted(u[0].size * math.log(moments.scale))
         return in_other_units(estimate, 1 / moments.scale)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, check_denoiser, Equilibrium, in_own_units, IndependentGaussian, moments_of
+from ..denoiser import AbstractDenoiser, change_units, check_denoiser, Equilibrium, IndependentGaussian, units_of
 from ..integral import as_samples, Estimate, integrate, Integrator, LossGap, PerCoordinate
 from ._condition import check_given, check_heard, explained
 from ._likelihood import in_other_units
@@ -94,9 +94,10 @@ def nll_map(
         information decomposition (2024).
     """
     samples, y = as_samples(x, y)
-    moments = moments_of(denoiser)
+    moments = units_of(denoiser, samples.shape[1:])
     if moments is not None and integrator.log_snr_range is None:
-        own, u = in_own_units(denoiser), moments.standardise(x if isinstance(x, np.ndarray) else samples)
+        own = change_units(denoiser, moments.mean, moments.scale)
+        u = moments.standardise(x if isinstance(x, np.ndarray) else samples)
         own_baseline = IndependentGaussian(jnp.zeros_like(moments.mean), moments.std / moments.scale)
         known = math.log(moments.scale) - jax.vmap(own_baseline.log_densities)(u)
         gap = integrate(PerCoordinate(LossGap(own_baseline, own)), u, y, key=key, integrator=integrator)

@@ -13,7 +13,16 @@ from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
 from .._arguments import check_instance, check_key, check_whole
-from ..denoiser import AbstractDenoiser, change_units, check_labels, check_range, diffuse, moments_of
+from ..denoiser import (
+    AbstractDenoiser,
+    change_units,
+    check_labels,
+    check_range,
+    data_moments,
+    diffuse,
+    least_resolved,
+    moments_of,
+)
 from ..parallel import leads, own, replicate, shard
 from ._estimate import Estimate, Profile, standard_error
 from ._infinite import InfiniteWarning, warn_of_infinity, with_infinite
@@ -24,8 +33,13 @@ from ._units import check_units, model_of
 
 
 # Where the integral of an exact denoiser stops and its tail terms begin. The upper end leaves a variance of 1e-8 (whose
-# rate falls from λ = 18.4 on) room to reach its asymptote.
+# rate falls from λ = 18.4 on) room to reach its asymptote. Of larger and smaller data than these ends are for, rates
+# reach their asymptotes so far below -log of the sum of all squares, and above -log of the least variance.
 _UNBOUNDED = (-16.0, 24.0)
+_BELOW, _ABOVE = 7.0, 6.0
+
+# Signal and noise have no digits in float32 where the log-SNR is farther from 0.
+_RESOLVED = 80.0
 
 # Nats per unit of λ that a truncated integral may still gain without a word.
 _NEGLIGIBLE = 0.01
@@ -147,7 +161,7 @@ def integrate(
         raise ValueError(f"`integrands` must hold at least one rate; got {integrands!r}.")
     for rate in rates:
         check_instance("integrands", rate, AbstractIntegrand)
-    low, high, tails = _range(rates, integrator)
+    low, high, tails = _range(rates, integrator, x.shape[1:])
     low, high = jnp.asarray(low, x.dtype), jnp.asarray(high, x.dtype)
     if isinstance(integrator.nodes, Stratified):
         check_covers(integrator.nodes.density, low, high)
@@ -207,7 +221,8 @@ def integrate(
             if warn_of_infinity(rates[k], signs, x, y):
                 infinite.add(k)
                 continue
-            _warn_of_truncation(rates[k], estimates[-1], ends[:, 1], factors[1], high, name)
+            for end, (place, decay) in enumerate(((low, "exp(λ)"), (high, "exp(-λ)"))):
+                _warn_of_truncation(rates[k], estimates[-1], ends[:, end], factors[end], place, decay, name)
         _warn_of_overflow(body, ends, lambda row: at_sample(k, row), name)
     given = [rate for k, rate in enumerate(jax.tree.leaves(given, is_leaf=is_integrand)) if k not in infinite]
     check_units(map(model_of, given), as_given)
@@ -270,16 +285,36 @@ def _centred(integrands, exact, samples):
     return jax.tree.map(centre, integrands, is_leaf=is_denoiser), centred
 
 
-def _range(rates, integrator):
+def _unbounded(rates, shape) -> tuple[float, float]:
+    """Where integrals end that denoisers do not limit: at noise levels that hide all of the data, and none of it."""
+    low, high = _UNBOUNDED
+    for denoiser in {id(one): one for rate in rates for one in rate.denoisers}.values():
+        found, resolved = data_moments(denoiser), least_resolved(denoiser)
+        if found is None or resolved is None or isinstance(found[0], Tracer):
+            continue
+        mean, std = (np.broadcast_to(np.asarray(part, np.float64), shape) for part in found)
+        low = min(low, -math.log(np.sum(mean**2 + std**2)) - _BELOW)
+        high = max(high, resolved + _ABOVE)
+        if not -_RESOLVED < low < high < _RESOLVED:
+            raise ValueError(
+                f"The data of {type(denoiser).__name__} have standard deviations of {std[std > 0].min():.3g} to "
+                f"{std.max():.3g} and means of up to {np.abs(mean).max():.3g}; noise that hides them, or that hides "
+                "nothing of them, is beyond the range of float32. Divide the data by their scale."
+            )
+    return low, high
+
+
+def _range(rates, integrator, shape):
     low = max(rate.log_snr_range[0] for rate in rates)
     high = min(rate.log_snr_range[1] for rate in rates)
     check_range((low, high), "`log_snr_range`, where the denoisers of all integrands can be trusted,")
     if integrator.log_snr_range is None:
         # A model that was trained on data in units of their own is trusted where those data are resolved.
-        ends = low if math.isfinite(low) else _UNBOUNDED[0], high if math.isfinite(high) else _UNBOUNDED[1]
+        default = _unbounded(rates, shape)
+        ends = low if math.isfinite(low) else default[0], high if math.isfinite(high) else default[1]
         if not ends[0] < ends[1]:
             raise ValueError(
-                f"The denoisers can be trusted beyond {_UNBOUNDED} only, where integrals run by default: give "
+                f"The denoisers can be trusted beyond {default} only, where integrals run by default: give "
                 "`integrator` a `log_snr_range`."
             )
         return *ends, True
@@ -519,18 +554,19 @@ def _assemble(body, tails, explained, nodes_error, profile, freedom) -> Estimate
 
 
 def _warn_of_truncation(
-    integrand: AbstractIntegrand, estimate: Estimate, rates: Array, factor: Array, high: Array, name: str
+    integrand: AbstractIntegrand, estimate: Estimate, rates: Array, factor: Array, end: Array, decay: str, name: str
 ):
-    """Says that the rate at the upper end is neither small nor falling off, where that matters."""
+    """Says that the rate at an end is neither small nor falling off, where that matters."""
     if isinstance(integrand, PerCoordinate):
         estimate, rates, factor = estimate.sum(), jnp.sum(rates.reshape(rates.shape[0], -1), 1), factor.reshape(())
     if isinstance(rates, Tracer) or rates.ndim > 1 or float(factor) > 0:
         return
     rate, error = float(jnp.mean(rates)), float(standard_error(rates))
     if abs(rate) > max(3 * error, float(estimate.stderr), 0.01 * abs(float(estimate.value)), _NEGLIGIBLE):
+        side = "upper" if decay == "exp(-λ)" else "lower"
         warnings.warn(
-            f"At the upper end of the range, λ = {float(high):.1f}, the rate{name} is still {rate:.2g} nats per unit "
-            "and does not fall off as exp(-λ): what lies above is left out. Train over a wider `log_snr_range`, or "
+            f"At the {side} end of the range, λ = {float(end):.1f}, the rate{name} is still {rate:.2g} nats per unit "
+            f"and does not fall off as {decay}: what lies beyond is left out. Train over a wider `log_snr_range`, or "
             "read the estimate as one over this range.",
             TruncationWarning,
             stacklevel=4,

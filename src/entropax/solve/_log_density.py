@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from .._arguments import check_instance, check_whole
-from ..denoiser import AbstractDenoiser, Equilibrium, in_own_units, moments_of, noise, own_model, signal
+from ..denoiser import AbstractDenoiser, change_units, Equilibrium, noise, own_model, signal, units_of
 from ..parallel import check_mesh, on_each_device, replicate, shard
 from ..process import AbstractProcess
 from ._checks import check_parts, check_samples, check_shape, check_solved, check_tolerances, outcome
@@ -107,9 +107,9 @@ def log_density(
     check_tolerances(rtol, atol)
     check_whole("max_steps", max_steps, 1)
     check_mesh(mesh)
-    moments, model = moments_of(denoiser), own_model(denoiser)
+    moments, model = units_of(denoiser, x.shape[1:]), own_model(denoiser)
     if moments is not None:
-        denoiser, x = in_own_units(denoiser), moments.standardise(x)
+        denoiser, x = change_units(denoiser, moments.mean, moments.scale), moments.standardise(x)
     if key is None:
         if not isinstance(divergence, ExactDivergence):
             raise ValueError(f"`key` is needed for a divergence that is random, {type(divergence).__name__}.")

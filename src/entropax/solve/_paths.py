@@ -1,4 +1,5 @@
 import math
+import warnings
 from collections.abc import Callable
 
 import diffrax as dfx
@@ -10,8 +11,17 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._arguments import check_instance, check_key, check_positive, check_whole
-from ..denoiser import AbstractDenoiser, entropy_field, Equilibrium, in_own_units, moments_of, own_model, score
-from ..integral import Estimate, mean_of
+from ..denoiser import (
+    AbstractDenoiser,
+    change_units,
+    entropy_field,
+    Equilibrium,
+    least_resolved,
+    own_model,
+    score,
+    units_of,
+)
+from ..integral import Estimate, mean_of, TruncationWarning
 from ..process import AbstractProcess
 from ..terms import accumulate, check_churn, forward, GridBrownianPath, PathState, reverse
 from ._checks import check_denoiser, check_parts, check_solved, outcome
@@ -89,10 +99,14 @@ def entropy_production(
     **Raises:** `ValueError` where the process has no equilibrium, on samples that are not finite, and on lengths or
         shapes that do not match; `RuntimeError` where a path leaves all bounds.
 
+    **Warns:** [`entropax.TruncationWarning`][] where paths begin with more noise than the data have in their smallest
+        direction, as far as the denoiser says how large that is.
+
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (4), (12).
     """
     _check(process, denoiser, x, y, key, paths)
+    _warn_hidden(process, paths, denoiser)
     rate = EntropyRate(process, denoiser)
     return mean_of(forward_functional(process, x, y, rate, key, paths)[0].total)
 
@@ -123,6 +137,7 @@ def information_injected(
     """
     _check(process, denoiser, x, y, key, paths)
     check_churn(churn)
+    _warn_hidden(process, paths, denoiser)
     ts = process.T - paths.times(process)
     path, rate = GridBrownianPath(ts, key, x.shape), _Backwards(EntropyRate(process, denoiser), process.T)
     return mean_of(_solve(accumulate(reverse(process, denoiser, path, churn), rate), ts, x, y, paths).total)
@@ -153,17 +168,19 @@ def path_nll(
 
     **Returns:** an [`entropax.Estimate`][] in nats, in the coordinates of `x`; `pointwise` is the value of each path.
 
-    **Raises:** `ValueError` on samples that are not finite, and lengths or shapes that do not match; `RuntimeError`
+    **Raises:** `ValueError` on samples that are not finite, lengths or shapes that do not match, and paths that begin
+        with more noise than the data have in their smallest direction; `RuntimeError`
         where a path leaves all bounds.
 
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (47), (48).
     """
     _check(process, denoiser, x, y, key, paths)
-    moments, model = moments_of(denoiser), own_model(denoiser)
-    if moments is not None and model is not None:
-        denoiser, x = in_own_units(denoiser), moments.standardise(x)
-        _check_first(process, paths, model.trained_range[1])
+    moments = units_of(denoiser, x.shape[1:])
+    if moments is not None:
+        denoiser, x = change_units(denoiser, moments.mean, moments.scale), moments.standardise(x)
+    if (hidden := _hidden(process, paths, denoiser)) is not None:
+        raise ValueError(f"{hidden}, or use `ex.log_density` or `ex.nll`.")
     probe_key, path_key = jr.split(key)
     probes = jax.vmap(divergence.probes)(jr.split(probe_key, x.shape[0]), x)
     rate = _PathRate(process, denoiser, divergence)
@@ -172,15 +189,27 @@ def path_nll(
     return mean_of(end.total - log_terminal(process, end.x, s_max) + offset)
 
 
-def _check_first(process, paths, high):
-    """Refuses paths that begin with more noise than the data have in their smallest direction."""
-    first = process.log_snr(jnp.asarray(paths.s_min))
+def _hidden(process, paths, denoiser) -> str | None:
+    """A sentence about paths that begin with more noise than the data have in their smallest direction, where it is
+    known."""
+    first, model = process.log_snr(jnp.asarray(paths.s_min)), own_model(denoiser)
     # A trained range ends 7 units beyond that direction, or later.
-    if not isinstance(first, Tracer) and float(first) < high - 6.0:
-        raise ValueError(
-            f"`paths` begin at `s_min` = {paths.s_min:g}, λ = {float(first):.1f}, where noise hides a direction of the "
-            f"data that the model resolves at λ = {high - 7:.1f} only: give a smaller `s_min`, or use "
-            "`ex.log_density` or `ex.nll`."
+    smallest = least_resolved(denoiser) if model is None else model.trained_range[1] - 7.0
+    if smallest is None or isinstance(first, Tracer) or float(first) >= smallest + 1.0:
+        return None
+    return (
+        f"`paths` begin at `s_min` = {paths.s_min:g}, λ = {float(first):.1f}, where noise hides a direction of the "
+        f"data that is resolved from λ = {smallest:.1f} on only: give a smaller `s_min`"
+    )
+
+
+def _warn_hidden(process, paths, denoiser):
+    """Says that entropy which is produced before the paths begin is left out."""
+    if (hidden := _hidden(process, paths, denoiser)) is not None:
+        warnings.warn(
+            f"{hidden}, or read the result as the entropy that is produced from then on.",
+            TruncationWarning,
+            stacklevel=3,
         )
 
 
