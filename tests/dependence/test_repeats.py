@@ -371,3 +371,19 @@ def test_labels_of_equal_numbers(num):
         found = dependence.mutual_information(x, y, key=jr.key(1), fitting=FITTING)
         assert abs(found.value - np.log(2)) < 0.02 and found.converged
         assert abs(found.halved - np.log(2)) < 0.04
+
+
+def test_networks_that_find_less_than_counts_say_so():
+    rng = np.random.default_rng(0)
+    counts = rng.integers(0, 30, 1_000)
+    following = counts + rng.integers(0, 2, 1_000)
+    shares = np.r_[0.5, np.ones(29), 0.5] / 30
+    exact = -(shares * np.log(shares)).sum() - np.log(2)
+    with pytest.warns(ex.dependence.ResolutionWarning, match=r"(2\.7\d) by counting the 60 pairs"):
+        found = ex.dependence.mutual_information(counts, following, y_kind="continuous", key=jr.key(0))
+    assert found.value < exact - 3 * found.stderr
+    # What the warning says to do is right.
+    found = ex.dependence.mutual_information(
+        counts, following, x_kind="discrete", y_kind="discrete", fitting=FITTING, key=jr.key(0)
+    )
+    assert abs(found.value - exact) < 3 * found.stderr

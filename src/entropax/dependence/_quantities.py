@@ -11,6 +11,7 @@ from ._cross_fitting import CrossFitting
 from ._dependence import Dependence
 from ._estimate import estimate
 from ._of_samples import of_columns, of_pair, of_tables
+from ._resolution import check_counts
 
 
 def mutual_information(
@@ -53,7 +54,8 @@ def mutual_information(
         diverges.
 
     **Warns:** `SamplesWarning` where samples are few, copies of each other or functions of each other;
-        `ConvergenceWarning` where more would move the estimate; `ResolutionWarning` where it may have no bound.
+        `ConvergenceWarning` where more would move the estimate; `ResolutionWarning` where it may have no bound, and
+        where counting pairs of values gives more than networks find.
 
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (13), (14); Franzese et al., MINDE (2024); Chernozhukov et al.,
@@ -94,7 +96,7 @@ def two_sided_mutual_information(
 def _of_pair(variables, order, sides, fitting, key):
     """Mutual information of the first two variables, given the third if there is one."""
     conditions = tuple(range(2, len(variables)))
-    return estimate(
+    found = estimate(
         variables,
         [terms.mutual_information_terms(own, other, conditions) for own, other in sides],
         order,
@@ -105,6 +107,9 @@ def _of_pair(variables, order, sides, fitting, key):
         key=key,
         bounds=(0.0, min(variable.entropy for variable in variables[:2])),
     )
+    if not conditions:
+        check_counts(variables[0], variables[1], found.value, found.stderr)
+    return found
 
 
 def total_correlation(

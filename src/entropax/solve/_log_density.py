@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from .._arguments import check_instance, check_whole
 from ..denoiser import AbstractDenoiser, change_units, Equilibrium, noise, own_model, signal, units_of
+from ..integral import check_units
 from ..parallel import check_mesh, on_each_device, replicate, shard
 from ..process import AbstractProcess
 from ._checks import check_parts, check_samples, check_shape, check_solved, check_tolerances, outcome
@@ -96,6 +97,8 @@ def log_density(
     **Raises:** `ValueError` on samples that are not finite, lengths or shapes that do not match, and a random
         divergence without a key; `RuntimeError` where the tolerance is not met in `max_steps`.
 
+    **Warns:** [`entropax.UnitsWarning`][] where `x` lies far outside the data that the denoiser was made for.
+
     ??? cite "Source"
         Chen et al., Neural ordinary differential equations (2018); Song et al., Score-based generative modeling through
         SDEs (2021), Eq. (39); the paper's Eq. (63) is its flow.
@@ -107,6 +110,7 @@ def log_density(
     check_tolerances(rtol, atol)
     check_whole("max_steps", max_steps, 1)
     check_mesh(mesh)
+    check_units([denoiser], x)
     moments, model = units_of(denoiser, x.shape[1:]), own_model(denoiser)
     if moments is not None:
         denoiser, x = change_units(denoiser, moments.mean, moments.scale), moments.standardise(x)

@@ -21,7 +21,7 @@ from ..denoiser import (
     score,
     units_of,
 )
-from ..integral import Estimate, mean_of, TruncationWarning
+from ..integral import check_units, Estimate, mean_of, TruncationWarning
 from ..process import AbstractProcess
 from ..terms import accumulate, check_churn, forward, GridBrownianPath, PathState, reverse
 from ._checks import check_denoiser, check_parts, check_solved, outcome
@@ -100,12 +100,14 @@ def entropy_production(
         shapes that do not match; `RuntimeError` where a path leaves all bounds.
 
     **Warns:** [`entropax.TruncationWarning`][] where paths begin with more noise than the data have in their smallest
-        direction, as far as the denoiser says how large that is.
+        direction, as far as the denoiser says how large that is; [`entropax.UnitsWarning`][] where `x` lies far outside
+        the data that the denoiser was made for.
 
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (4), (12).
     """
     _check(process, denoiser, x, y, key, paths)
+    check_units([denoiser], x)
     _warn_hidden(process, paths, denoiser)
     rate = EntropyRate(process, denoiser)
     return mean_of(forward_functional(process, x, y, rate, key, paths)[0].total)
@@ -176,6 +178,7 @@ def path_nll(
         Diffusion models are Kelly gamblers, Eqs. (47), (48).
     """
     _check(process, denoiser, x, y, key, paths)
+    check_units([denoiser], x)
     moments = units_of(denoiser, x.shape[1:])
     if moments is not None:
         denoiser, x = change_units(denoiser, moments.mean, moments.scale), moments.standardise(x)
