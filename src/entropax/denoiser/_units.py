@@ -7,8 +7,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
+from .._arguments import check_positive
+from .._arrays import as_floats, as_known, rounded
 from .._untrained import Untrained
 from ._base import AbstractDenoiser, noise, signal
 
@@ -31,15 +34,28 @@ class Moments(eqx.Module):
     std: Float[Array, "*shape"]
     scale: float = eqx.field(static=True)
 
+    def __check_init__(self):
+        check_moments(mean=self.mean, std=self.std)
+        check_positive(scale=self.scale)
+
     @classmethod
     def fit(cls, x: Float[ArrayLike, " batch *shape"]) -> "Moments":
-        """The moments of the samples `x`, computed in float64."""
-        x = np.asarray(x, np.float64)
+        """The moments of the samples `x`, computed in float64.
+
+        **Raises:** `ValueError` where the samples are not finite, do not differ, or have moments beyond the range of
+            JAX's precision.
+        """
+        x = as_known(x, "x")
+        # Numbers of that range have squares in float64.
+        rounded(x, "x")
         # In two steps: the mean of large numbers is rounded, and what it is off would add to the variance.
         mean = x.mean(0)
         mean = mean + (x - mean).mean(0)
         std = np.sqrt(np.mean((x - mean) ** 2, 0))
         dtype = jax.dtypes.canonicalize_dtype(np.float64)
+        if x.ndim < 1 or not std.size or not std.max() >= np.finfo(dtype).tiny:
+            found = f"their greatest standard deviation is {std.max():.3g}" if std.size else f"got shape {x.shape}"
+            raise ValueError(f"`x` must hold samples that differ in {dtype}; {found}.")
         return cls(jnp.asarray(mean, dtype), jnp.asarray(std, dtype), 2.0 ** round(math.log2(std.max())))
 
     def standardise(self, x: Float[ArrayLike, " batch *shape"]) -> Float[Array, " batch *shape"]:
@@ -49,6 +65,17 @@ class Moments(eqx.Module):
             return (x - self.mean[None]) / self.scale
         mean = np.asarray(self.mean, np.float64)
         return jnp.asarray((np.asarray(x, np.float64) - mean) / self.scale, self.mean.dtype)
+
+
+def check_moments(**values: ArrayLike) -> None:
+    """Refuses what are no means and spreads, given by their names in this order: finite, the spreads not negative.
+
+    **Raises:** `ValueError` that names the argument and what was found.
+    """
+    for place, (name, value) in enumerate(values.items()):
+        array = as_floats(value, name)
+        if place > 0 and not isinstance(array, Tracer) and bool(jnp.any(array < 0)):
+            raise ValueError(f"`{name}` must not be negative; its least entry is {float(jnp.min(array)):.3g}.")
 
 
 def in_units(z: Array, log_snr: Array, origin: Array, scale: float) -> tuple[Array, Array]:
