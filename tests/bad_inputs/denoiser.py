@@ -141,10 +141,13 @@ INPUTS = [
         "a covariance with NaN",
         lambda: ex.Gaussian(np.zeros(2), np.full((2, 2), np.nan)),
         ValueError,
-        ("`cov`", "finite", "cov[0, 0] = nan"),
+        ("`cov`", "finite", "4 NaN", "row 0, column 0"),
     ),
     BadInput(
-        "an infinite mean", lambda: ex.Gaussian([0.0, np.inf], EYE), ValueError, ("`mean`", "finite", "mean[1] = inf")
+        "an infinite mean",
+        lambda: ex.Gaussian([0.0, np.inf], EYE),
+        ValueError,
+        ("`mean`", "finite", "1 infinite", "place (1,)"),
     ),
     BadInput(
         "one sample to fit a Gaussian to",
@@ -174,7 +177,7 @@ INPUTS = [
         "NaN among the weights of a mixture",
         lambda: ex.GaussianMixture([0.5, np.nan], np.zeros((2, 2)), np.stack([EYE, EYE])),
         ValueError,
-        ("`weights`", "finite", "weights[1] = nan"),
+        ("`weights`", "finite", "1 NaN", "place (1,)"),
     ),
     BadInput(
         "labels of a mixture held as floats",
@@ -187,12 +190,12 @@ INPUTS = [
         "no points", lambda: ex.Empirical(np.zeros((0, 2))), ValueError, ("`points`", "one point or more", "(0, 2)")
     ),
     BadInput("a level and a half", lambda: ex.Grid(-1.0, 1.0, 2.5), ValueError, ("`levels`", "whole", "2.5")),
-    BadInput("a grid without end", lambda: ex.Grid(0.0, np.inf, 4), ValueError, ("`low`", "finite", "inf")),
+    BadInput("a grid without end", lambda: ex.Grid(0.0, np.inf, 4), ValueError, ("`high`", "finite", "inf")),
     BadInput(
         "edges of an ensemble that are not numbers",
         lambda: ex.Ensemble([ex.Zero()], [0.0, np.nan], [0]),
         ValueError,
-        ("`edges`", "increase", "nan"),
+        ("`edges`", "finite", "1 NaN"),
     ),
     BadInput(
         "a constant column to fit a density to",

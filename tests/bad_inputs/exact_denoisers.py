@@ -78,7 +78,7 @@ INPUTS = [
         "a histogram fitted to NaN",
         lambda: ex.Histogram.fit(np.array([[0.5], [np.nan]]), EDGES),
         ValueError,
-        ("`x`", "`edges`", "nan"),
+        ("`x`", "finite", "row 1, column 0"),
     ),
     BadInput(
         "no prior samples of a histogram",
@@ -115,7 +115,7 @@ INPUTS = [
         "NaN in a column to fit a marginal to",
         lambda: ex.Product.fit(np.array([[0.0], [np.nan], [1.0]])),
         ValueError,
-        ("`x`", "finite", "x[1, 0]"),
+        ("`x`", "finite", "row 1, column 0"),
     ),
     BadInput(
         "one column without its axis",
