@@ -138,8 +138,7 @@ def as_floats(value: Any, name: str, *, finite: bool = True) -> Float[Array, "..
         if wrong is not None:
             raise ValueError(f"`{name}` must hold real numbers; {wrong}")
         array = value if jnp.issubdtype(value.dtype, jnp.floating) else value.astype(float)
-        # On their device: samples may be many.
-        if finite and _is_readable(array) and not bool(jnp.all(jnp.isfinite(array))):
+        if finite and _is_readable(array) and not _is_finite(array):
             check_finite(np.asarray(array, np.float64), name)
         return array
     array = plain_array(value, name)
@@ -221,6 +220,12 @@ def of_unit_size(
     """
     _, exponents = np.frexp(np.abs(numbers).max(0))
     return np.ldexp(numbers, -exponents), exponents
+
+
+def _is_finite(array: Array) -> bool:
+    # On its device, as samples may be many; and now, even where JAX traces what is around.
+    with jax.ensure_compile_time_eval():
+        return bool(jnp.all(jnp.isfinite(array)))
 
 
 def _is_readable(value: Any) -> bool:

@@ -74,8 +74,8 @@ def check_moments(**values: ArrayLike) -> None:
     """
     for place, (name, value) in enumerate(values.items()):
         array = as_floats(value, name)
-        if place > 0 and not isinstance(array, Tracer) and bool(jnp.any(array < 0)):
-            raise ValueError(f"`{name}` must not be negative; its least entry is {float(jnp.min(array)):.3g}.")
+        if place > 0 and not isinstance(array, Tracer) and (np.asarray(array) < 0).any():
+            raise ValueError(f"`{name}` must not be negative; its least entry is {np.asarray(array).min():.3g}.")
 
 
 def in_units(z: Array, log_snr: Array, origin: Array, scale: float) -> tuple[Array, Array]:

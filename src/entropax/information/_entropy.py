@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 from collections.abc import Callable
 
 import equinox as eqx
@@ -240,10 +241,9 @@ def _gap_to_fitted(denoiser, reference, name, x, *, key, integrator) -> Estimate
     x, _ = as_samples(x)
     if isinstance(reference, AbstractDenoiser):
         return integrate(Gap(denoiser, reference), x, key=key, integrator=integrator)
-    if not callable(reference):
-        raise ValueError(
-            f"`{name}` must be a denoiser, or a function that fits one to samples; got {type(reference).__name__}."
-        )
+    if not callable(reference) or inspect.isclass(reference):
+        found = reference.__name__ if inspect.isclass(reference) else type(reference).__name__
+        raise ValueError(f"`{name}` must be a denoiser, or a function that fits one to samples; got {found}.")
     if len(x) < 2 * _FOLDS:
         raise ValueError(f"`x` must hold {2 * _FOLDS} samples or more to fit a reference to; got {len(x)}.")
     values = np.asarray(x)

@@ -216,7 +216,7 @@ class Piecewise(AbstractDensity):
                 f"`edges` must have shape (pieces + 1,) and `heights` (pieces,), with one piece or more; got "
                 f"{shapes[0]} and {shapes[1]}."
             )
-        if not isinstance(self.heights, Tracer) and not bool(jnp.all(self.heights > 0)):
+        if not isinstance(self.heights, Tracer) and not np.all(np.asarray(self.heights) > 0):
             raise ValueError(f"`heights` must be positive; got {np.asarray(self.heights)}.")
         if not isinstance(self.edges, Tracer) and not np.all(np.diff(np.asarray(self.edges, np.float64)) > 0):
             raise ValueError(f"`edges` must be numbers that increase; got {np.asarray(self.edges)}.")

@@ -1,4 +1,5 @@
 import abc
+import math
 
 import equinox as eqx
 import jax
@@ -151,10 +152,12 @@ def as_state(
         raise ValueError(f"`s` must be one time; got shape {s.shape}. For several, `jax.vmap` over them.")
     if is_number:
         s = s.astype(jnp.promote_types(x.dtype, jnp.float32))
-    log_snr = process.log_snr(s)
-    if not isinstance(log_snr, Tracer) and not isinstance(process.T, Tracer):
+    if not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((process, s))):
         slack = _ROUNDING * float(jnp.finfo(s.dtype).eps) * float(process.T)
-        if not 0 <= float(s) <= float(process.T) + slack or jnp.isinf(log_snr):
+        # Now, even where JAX traces what is around.
+        with jax.ensure_compile_time_eval():
+            log_snr = float(process.log_snr(s))
+        if not 0 <= float(s) <= float(process.T) + slack or math.isinf(log_snr):
             raise ValueError(
                 f"`s` must be a time of the process at which its log-SNR is finite, above 0 and at most T = "
                 f"{float(process.T):g}; got {float(s):g}."

@@ -60,7 +60,7 @@ class GridBrownianPath(dfx.AbstractBrownianPath):
     ):
         if not isinstance(ts, (jax.Array, np.ndarray)) or not jnp.issubdtype(ts.dtype, jnp.floating):
             raise ValueError(f"`ts` must be an array of floats; got {type(ts).__name__}, {ts}.")
-        ts = as_floats(ts, "ts")
+        ts = as_floats(ts, "ts", finite=False)
         if ts.ndim != 1 or ts.size < 2:
             raise ValueError(f"`ts` must hold at least two times along one axis; got shape {ts.shape}.")
         check_key(key)
