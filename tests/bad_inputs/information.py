@@ -47,7 +47,7 @@ INPUTS = [
         "text on a curve",
         lambda: ex.nll_from_mse_curve("abcd", [1.0, 0.5, 0.5, 0.1], dim=2),
         ValueError,
-        ("`log_snr`", "numbers", "str"),
+        ("`log_snr`", "numbers", "text"),
     ),
     BadInput("no temperature", lambda: ex.Posterior(()), ValueError, ("`temperatures`", "one number or more", "()")),
     BadInput("a negative temperature", lambda: ex.Posterior((-1.0,)), ValueError, ("`temperatures`", "positive", "-1")),

@@ -10,7 +10,7 @@ from .._arguments import check_key, check_positive, check_whole
 from .._arrays import as_floats
 from ._base import as_batch, check_state, signal
 from ._gaussian import Gaussian
-from ._units import check_moments
+from ._units import as_moments
 
 
 class Standardising(eqx.Module):
@@ -21,13 +21,15 @@ class Standardising(eqx.Module):
     **Arguments:**
 
     - `mean`, `variance`: the data's $m$ and $v$, by coordinate.
+
+    **Raises:** `ValueError` where they are not finite, or a variance is negative.
     """
 
     mean: Float[Array, "*shape"]
     variance: Float[Array, "*shape"]
 
-    def __check_init__(self):
-        check_moments(mean=self.mean, variance=self.variance)
+    def __init__(self, mean: Float[ArrayLike, "*shape"], variance: Float[ArrayLike, "*shape"]):
+        self.mean, self.variance = as_moments(mean=mean, variance=variance)
 
     @classmethod
     def fit(cls, x: Float[ArrayLike, " batch *shape"]) -> "Standardising":

@@ -28,15 +28,18 @@ class Moments(eqx.Module):
     - `mean`: $m$.
     - `std`: the standard deviations.
     - `scale`: $c$.
+
+    **Raises:** `ValueError` where they are not finite, a standard deviation is negative, or $c$ is not positive.
     """
 
     mean: Float[Array, "*shape"]
     std: Float[Array, "*shape"]
     scale: float = eqx.field(static=True)
 
-    def __check_init__(self):
-        check_moments(mean=self.mean, std=self.std)
-        check_positive(scale=self.scale)
+    def __init__(self, mean: Float[ArrayLike, "*shape"], std: Float[ArrayLike, "*shape"], scale: float):
+        check_positive(scale=scale)
+        self.mean, self.std = as_moments(mean=mean, std=std)
+        self.scale = scale
 
     @classmethod
     def fit(cls, x: Float[ArrayLike, " batch *shape"]) -> "Moments":
@@ -67,15 +70,16 @@ class Moments(eqx.Module):
         return jnp.asarray((np.asarray(x, np.float64) - mean) / self.scale, self.mean.dtype)
 
 
-def check_moments(**values: ArrayLike) -> None:
-    """Refuses what are no means and spreads, given by their names in this order: finite, the spreads not negative.
+def as_moments(**values: ArrayLike) -> tuple[Array, ...]:
+    """A mean and a spread, given by their names in this order, as JAX arrays.
 
-    **Raises:** `ValueError` that names the argument and what was found.
+    **Raises:** `ValueError` that names the one that is not finite, or a spread that is negative.
     """
-    for place, (name, value) in enumerate(values.items()):
-        array = as_floats(value, name)
-        if place > 0 and not isinstance(array, Tracer) and (np.asarray(array) < 0).any():
-            raise ValueError(f"`{name}` must not be negative; its least entry is {np.asarray(array).min():.3g}.")
+    mean, spread = (as_floats(value, name) for name, value in values.items())
+    if not isinstance(spread, Tracer) and (np.asarray(spread) < 0).any():
+        name = list(values)[1]
+        raise ValueError(f"`{name}` must not be negative; its least entry is {np.asarray(spread).min():.3g}.")
+    return mean, spread
 
 
 def in_units(z: Array, log_snr: Array, origin: Array, scale: float) -> tuple[Array, Array]:

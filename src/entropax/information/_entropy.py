@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
 from .._arguments import check_instance, check_key
+from .._arrays import plain_array
 from ..denoiser import AbstractDenoiser, check_denoiser, Equilibrium, Gaussian, Product, Unconditional
 from ..integral import (
     AbstractLocalIntegrand,
@@ -246,7 +247,7 @@ def _gap_to_fitted(denoiser, reference, name, x, *, key, integrator) -> Estimate
         raise ValueError(f"`{name}` must be a denoiser, or a function that fits one to samples; got {found}.")
     if len(x) < 2 * _FOLDS:
         raise ValueError(f"`x` must hold {2 * _FOLDS} samples or more to fit a reference to; got {len(x)}.")
-    values = np.asarray(x)
+    values = plain_array(x, "x")
     # Folds differ by one sample at most; there is none of the last index, which leaves out nothing.
     fold = np.random.default_rng(np.asarray(jr.key_data(key))).permutation(len(values)) % _FOLDS
     found = [reference(values[fold != k]) for k in range(_FOLDS + 1)]

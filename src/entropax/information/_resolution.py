@@ -42,12 +42,14 @@ def information_above(x: Inexact[ArrayLike, " batch *shape"], y: PyTree, log_snr
     check_given(y)
     check_finite(log_snr=log_snr)
     leaves = [plain_array(leaf, "y") for leaf in jax.tree.leaves(y, is_leaf=is_list_of_numbers)]
+    given = [plain_array(x, "x"), *leaves]
+    for array, name in zip(given, ("x", *("y" for _ in leaves))):
+        if array.ndim < 1 or not array.size or len(array) != len(given[0]):
+            raise ValueError(f"`{name}` must hold one row for each sample, one or more; got shape {array.shape}.")
     if any(jnp.issubdtype(leaf.dtype, kind) for leaf in leaves for kind in (jnp.integer, jnp.bool_)):
         return 0.0
     tables = [as_known(x, "x"), *(as_known(leaf, "y") for leaf in leaves)]
     for table, name in zip(tables, ("x", *("y" for _ in leaves))):
-        if table.ndim < 1 or not table.size or len(table) != len(tables[0]):
-            raise ValueError(f"`{name}` must hold one row for each sample, one or more; got shape {table.shape}.")
         rounded(table, name)
     flat = [table.reshape(len(table), -1) for table in tables]
     samples, given = flat[0], np.concatenate(flat[1:], 1)

@@ -128,7 +128,7 @@ class Estimate(eqx.Module):
         if number is None:
             return NotImplemented
         if not isinstance(number, Tracer) and number == 0:
-            raise ValueError(f"An estimate must be divided by another number than 0; got {self} / {divisor}.")
+            raise ZeroDivisionError(f"An estimate must be divided by another number than 0; got ({self}) / {divisor}.")
         return self._scaled(1 / number)
 
     def _scaled(self, factor: float | Array) -> "Estimate":
