@@ -165,7 +165,7 @@ def rounded(numbers: Float64[np.ndarray, "..."], name: str, dtype: Any = None) -
     if numbers.any() and not found.any():
         raise ValueError(
             f"`{name}` must not vanish in {found.dtype.name}; its largest entry is {np.nanmax(np.abs(numbers)):.3g}. "
-            "Use other units."
+            "Divide it by its scale."
         )
     return found
 

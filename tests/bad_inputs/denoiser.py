@@ -238,7 +238,7 @@ INPUTS = [
         ("`denoiser`", "AbstractDenoiser", "None"),
     ),
     BadInput("a grid in words", lambda: ex.Grid("a", 1.0, 2), ValueError, ("`low`", "number", "'a'")),
-    BadInput("a grid from arrays", lambda: ex.Grid(np.zeros(3), 1.0, 2), ValueError, ("`low`", "one number", "(3,)")),
+    BadInput("a grid from a list", lambda: ex.Grid([0.0], 1.0, 2), ValueError, ("`low`", "number", "[0.0]")),
     BadInput("no bound", lambda: ex.Clipped(ex.Zero(), None, 1.0), ValueError, ("`low`", "number", "None")),
     BadInput("diffused to a list", lambda: ex.Diffused(ex.Zero(), [1.0]), ValueError, ("`log_snr`", "number", "[1.0]")),
     BadInput(

@@ -39,7 +39,7 @@ def _posterior_of_a_wrong_label():
 # Samples, and what may be given in their place.
 _X = np.random.default_rng(0).normal(size=(20, 2))
 _SAMPLES = {
-    "masked": (np.ma.array(_X, mask=_X > 2 * _X.std()), ("`x`", "masks", "of 40")),
+    "masked": (np.ma.array(_X, mask=_X > 1), ("`x`", "masks", "of 40")),
     "complex": (_X + 5j, ("`x`", "real", "complex128")),
     "dates": (np.zeros((20, 2), "datetime64[s]"), ("`x`", "real", "datetime64", "dates")),
     "text": (_X.astype(str), ("`x`", "numbers", "text")),
