@@ -267,8 +267,23 @@ INPUTS = [
     ),
     BadInput(
         "masked weights of a mixture",
-        lambda: ex.GaussianMixture(np.ma.array([0.5, 0.5], mask=[0, 1]), np.zeros((2, 2)), np.stack([EYE, EYE])),
+        lambda: ex.GaussianMixture(np.ma.array([0.5, 0.5], mask=[False, True]), np.zeros((2, 2)), np.stack([EYE, EYE])),
         ValueError,
         ("`weights`", "masks 1 of 2"),
+    ),
+    BadInput(
+        "a masked condition",
+        lambda: ex.Conditioned(ex.Zero(), np.ma.array([0.0, 1.0], mask=[False, True])),
+        ValueError,
+        ("`y`", "masks 1 of 2"),
+    ),
+    BadInput(
+        "a condition in words", lambda: ex.Conditioned(ex.Zero(), "a prompt"), ValueError, ("`y`", "numbers", "text")
+    ),
+    BadInput(
+        "a complex weight",
+        lambda: ex.Guided(ex.Zero(), np.complex64(1j)),
+        ValueError,
+        ("`weight`", "real", "complex64"),
     ),
 ]

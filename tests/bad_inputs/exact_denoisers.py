@@ -1,5 +1,7 @@
 """Bad inputs of exact denoisers, of samples that they exclude, and of references that are fitted to the samples."""
 
+# pyright: reportArgumentType=false
+
 from typing import Any
 
 import jax

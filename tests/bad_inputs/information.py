@@ -189,7 +189,7 @@ INPUTS = [
     BadInput("the entropy of a table", lambda: ex.label_entropy(np.eye(2, dtype=int)), ValueError, ("`y`", "(2, 2)")),
     BadInput(
         "masked labels",
-        lambda: ex.label_entropy(np.ma.array([0, 0, 0, 7], mask=[0, 0, 0, 1])),
+        lambda: ex.label_entropy(np.ma.array([0, 0, 0, 7], mask=[False, False, False, True])),
         ValueError,
         ("`y`", "masks 1 of 4"),
     ),
@@ -232,13 +232,13 @@ INPUTS = [
     ),
     BadInput(
         "a masked curve",
-        lambda: ex.nll_from_mse_curve(np.ma.array([0.0, 1, 2, 3], mask=[0, 0, 0, 1]), np.ones(4), dim=1),
+        lambda: ex.nll_from_mse_curve(np.ma.array([0.0, 1, 2, 3], mask=[False, False, False, True]), np.ones(4), dim=1),
         ValueError,
         ("`log_snr`", "masks 1 of 4"),
     ),
     BadInput(
         "masked noise levels",
-        lambda: ex.variational_bound(MODEL, X, key=KEY, log_snr=np.ma.array([1.0, 0.0], mask=[0, 1])),
+        lambda: ex.variational_bound(MODEL, X, key=KEY, log_snr=np.ma.array([1.0, 0.0], mask=[False, True])),
         ValueError,
         ("`log_snr`", "masks 1 of 2"),
     ),

@@ -203,7 +203,7 @@ INPUTS = [
     BadInput("no centre", lambda: ex.Logistic(loc=None), ValueError, ("`loc`", "number", "None")),
     BadInput(
         "masked edges",
-        lambda: ex.Piecewise(np.ma.array([0.0, 1.0], mask=[0, 1]), [1.0]),
+        lambda: ex.Piecewise(np.ma.array([0.0, 1.0], mask=[False, True]), [1.0]),
         ValueError,
         ("`edges`", "masks"),
     ),

@@ -56,7 +56,7 @@ INPUTS = [
     of("edges of no process", lambda: ex.latent.band_edges(None, 0.5), "`process`", "None"),
     of(
         "masked variances",
-        lambda: ex.latent.gaussian_optimum(np.ma.array(VARIANCES, mask=[0, 1]), (0.0, 1.0)),
+        lambda: ex.latent.gaussian_optimum(np.ma.array(VARIANCES, mask=[False, True]), (0.0, 1.0)),
         "`variances`",
         "masks 1 of 2",
     ),

@@ -46,7 +46,7 @@ INPUTS = [
     of("cosine of a complex T", lambda: ex.Cosine(T=1j), "`T`", "number", "1j"),
     of("straight line of no T", lambda: ex.StraightLine(T=None), "`T`", "number", "None"),
     of("VE of noise in words", lambda: VE(sigma_max="a"), "`sigma_max`", "number", "'a'"),
-    of("masked rates", lambda: SCHEDULED(np.ma.array([0.0, 1.0], mask=[0, 1])), "`log_rates`", "masks 1 of 2"),
+    of("masked rates", lambda: SCHEDULED(np.ma.array([0.0, 1.0], mask=[False, True])), "`log_rates`", "masks 1 of 2"),
     of("complex rates", lambda: SCHEDULED(np.array([0.0, 1j])), "`log_rates`", "complex128"),
     of(
         "another clock at time zero",

@@ -13,7 +13,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from .._arguments import check_callable, check_instance
-from .._arrays import as_floats
+from .._arrays import as_floats, plain_array
 
 
 def signal(log_snr: Float[Array, ""]) -> Float[Array, ""]:
@@ -227,6 +227,8 @@ class Conditioned(AbstractDenoiser):
 
     - `denoiser`: the denoiser to call.
     - `y`: its condition, of one sample; arrays of it may be traced.
+
+    **Raises:** `ValueError` where a leaf of `y` is masked or holds no numbers.
     """
 
     denoiser: AbstractDenoiser
@@ -235,7 +237,7 @@ class Conditioned(AbstractDenoiser):
     def __init__(self, denoiser: AbstractDenoiser, y: PyTree | None):
         self.denoiser = denoiser
         # Arrays, so that compiled code serves all conditions.
-        self.y = jax.tree.map(jnp.asarray, y)
+        self.y = jax.tree.map(_as_condition, y)
 
     @property
     def log_snr_range(self) -> tuple[float, float]:
@@ -250,6 +252,16 @@ class Conditioned(AbstractDenoiser):
     def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
         del y
         return self.denoiser.dimension(x, self.y)
+
+
+def _as_condition(leaf) -> Array:
+    """A leaf of a condition as an array of numbers, of the kind that it came in."""
+    if isinstance(leaf, jax.Array):
+        return leaf
+    array = plain_array(leaf, "y")
+    if array.dtype.kind in "SU":
+        raise ValueError(f"`y` must hold numbers; got text ({array.dtype}).")
+    return jnp.asarray(array)
 
 
 class Given(AbstractDenoiser):

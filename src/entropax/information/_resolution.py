@@ -54,12 +54,12 @@ def information_above(x: Inexact[ArrayLike, " batch *shape"], y: PyTree, log_snr
     flat = [table.reshape(len(table), -1) for table in tables]
     samples, given = flat[0], np.concatenate(flat[1:], 1)
     coordinates = samples.shape[1] + given.shape[1]
-    if coordinates > _MOST_COORDINATES or len(x) < 10 * coordinates:
+    if coordinates > _MOST_COORDINATES or len(samples) < 10 * coordinates:
         return 0.0
     samples, given = samples - samples.mean(0), given - given.mean(0)
     residuals = samples - given @ np.linalg.lstsq(given, samples, rcond=None)[0]
     # Of the samples themselves: their covariance would lose the least of its eigenvalues.
-    variances, left = (np.linalg.svd(part, compute_uv=False) ** 2 / len(x) for part in (samples, residuals))
+    variances, left = (np.linalg.svd(part, compute_uv=False) ** 2 / len(samples) for part in (samples, residuals))
     floor, noise = _ROUNDING * variances[0], np.exp(-log_snr)
     variances, left = np.maximum(variances, floor), np.maximum(left, floor)
     seen = np.log((variances + noise) / (left + noise))
