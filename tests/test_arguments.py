@@ -11,22 +11,65 @@ import entropax as ex
 from entropax import _arguments as arguments
 
 
-@pytest.mark.parametrize("value", [1, 2.5, np.float32(1e-30), jnp.ones(3), np.array([1, 2]), jnp.bfloat16(2)])
+@pytest.mark.parametrize("value", [1, 2.5, np.float32(1e-30), jnp.ones(()), np.array(2), jnp.bfloat16(2)])
 def test_positive_numbers(value):
     arguments.check_positive(rate=value)
     arguments.check_not_negative(rate=value)
 
 
 @pytest.mark.parametrize(
-    "value", [0, -1.0, np.nan, np.inf, jnp.array([1.0, -2.0]), None, "1", True, [1.0, None], 1j, jnp.bfloat16(-1)]
+    "value",
+    [0, -1.0, np.nan, np.inf, jnp.ones(3), [1.0], np.ma.masked, None, "1", True, [1.0, None], 1j, jnp.bfloat16(-1)],
 )
 def test_numbers_that_are_not_positive(value):
     with pytest.raises(ValueError, match="`rate` must be .*positive and finite; got"):
         arguments.check_positive(other=1.0, rate=value)
 
 
+def test_pairs_of_numbers():
+    arguments.check_less(low=-np.inf, high=jnp.ones(()))
+    arguments.check_at_most(low=1, high=1.0)
+    arguments.check_interval("ends", [jnp.zeros(()), 1])
+    for low, high in ((1, 1), (np.nan, 1), (0, np.nan)):
+        with pytest.raises(ValueError, match="`low` must be less than `high`; got"):
+            arguments.check_less(low=low, high=high)
+    with pytest.raises(ValueError, match=r"`high` must be one number, above `low`; got an array of shape \(1,\)."):
+        arguments.check_less(low=0, high=np.ones(1))
+    for ends in ((1, 0), (0, np.inf), (0,), 3, None, np.zeros(())):
+        with pytest.raises(ValueError, match="`ends` must be two finite numbers that increase; got"):
+            arguments.check_interval("ends", ends)
+
+
+def test_shares():
+    arguments.check_share(part=0, other=np.float32(1))
+    for value in (-0.1, 1.1, np.nan, "a", [0.5]):
+        with pytest.raises(ValueError, match="`part` must be .*from 0 to 1; got"):
+            arguments.check_share(part=value)
+
+
+def test_sequences():
+    for widths in ((8, 16), [8, 16], np.array([8, 16]), jnp.array([8, 16])):
+        assert arguments.check_wholes("widths", widths, 1) == (8, 16)
+    for widths, message in (
+        (3, "`widths` must be a tuple of whole numbers; got 3"),
+        ((8, 0), r"`widths\[1\]` must be"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            arguments.check_wholes("widths", widths, 1)
+    for shape in ([2, 3], 3, (2, 0), (2, 1.5)):
+        with pytest.raises(ValueError, match="`shape` must be a"):
+            arguments.check_shape("shape", shape)
+
+
+def test_precisions():
+    assert arguments.check_dtype("dtype", "bfloat16") == jnp.bfloat16
+    for dtype in (None, "abc", jnp.int32, 3):
+        with pytest.raises(ValueError, match="`dtype` must be a dtype of floats, such as jax.numpy.float32; got"):
+            arguments.check_dtype("dtype", dtype)
+
+
 def test_zero_is_not_negative():
-    arguments.check_not_negative(rtol=0.0, atol=jnp.zeros(2))
+    arguments.check_not_negative(rtol=0.0, atol=jnp.zeros(()))
     for value in (-1e-9, np.nan, np.inf, "0"):
         with pytest.raises(ValueError, match="`atol` must be .*finite and not negative; got"):
             arguments.check_not_negative(rtol=0.0, atol=value)
@@ -90,6 +133,7 @@ def test_traced_values_pass():
         arguments.check_positive(value=value)
         arguments.check_not_negative(value=value)
         arguments.check_whole("value", value, 3)
+        arguments.check_interval("ends", (value, 0.0))
         return value
 
     assert build(-1) == -1

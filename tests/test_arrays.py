@@ -16,7 +16,7 @@ from hypothesis import given, settings
 
 from entropax import data, dependence, distance
 from entropax._arguments import check_key
-from entropax._arrays import of_unit_size, plain_array, to_float64
+from entropax._arrays import as_floats, as_integers, check_spread, of_unit_size, plain_array, to_float64
 from entropax.dependence import _cross_fitting
 
 
@@ -260,3 +260,46 @@ def test_one_typed_key():
     with pytest.raises(ValueError, match="got an array of keys of shape"):
         check_key(jr.split(jr.key(0), 3))
     jax.jit(check_key)(jr.key(0))
+
+
+def test_floats_keep_their_precision_and_all_else_becomes_the_default():
+    kept = (np.ones(2, np.float32), jnp.ones(2, jnp.bfloat16), np.ones(2, np.float16))
+    for array in kept:
+        assert as_floats(array, "x").dtype == array.dtype
+    for array in ([1, 2], np.arange(2), np.ones(2), np.ones(2, np.longdouble), np.ma.array([1, 2], mask=False)):
+        found = as_floats(array, "x")
+        assert isinstance(found, jax.Array) and found.dtype == jnp.result_type(float)
+    on_device = jnp.ones(2)
+    assert as_floats(on_device, "x") is on_device
+    assert not jnp.isfinite(as_floats([np.inf, np.nan], "x", finite=False)).any()
+
+
+def test_traced_floats_pass_and_what_is_known_is_checked_under_a_trace():
+    assert jax.jit(lambda x: as_floats(x, "x"))(jnp.nan) != 0
+    with pytest.raises(ValueError, match="`x` must hold real numbers; got dtype complex64"):
+        jax.jit(lambda x: as_floats(x, "x"))(1j)
+    known = jnp.array([jnp.nan])
+    with pytest.raises(ValueError, match="`x` must be finite"):
+        jax.jit(lambda y: y + as_floats(known, "x"))(1.0)
+    assert jax.grad(lambda x: as_floats(x, "x") ** 2)(3.0) == 6
+
+
+def test_floats_that_have_no_place_in_the_precision():
+    for value, message in ((1e200, r"`x` holds 1e\+200, beyond the range of float32"), (1e-200, "`x` must not vanish")):
+        with pytest.raises(ValueError, match=message):
+            as_floats([value], "x")
+        with pytest.raises(ValueError, match="`x`"):
+            check_spread(value * X, "x")
+    for scale in (1e-18, 1.0, 1e18):
+        check_spread(scale * X, "x")
+    check_spread(np.full((5, 2), 1e-30), "x")
+
+
+def test_integers():
+    assert as_integers([1, 2], "y").dtype == as_integers(np.arange(2), "y").dtype == jnp.int32
+    assert jax.jit(lambda y: as_integers(y, "y"))(3) == 3
+    for value in ([1.0], ["a"], None, np.ma.array([1, 2], mask=[True, False]), np.array([2**40])):
+        with pytest.raises(ValueError, match="`y`"):
+            as_integers(value, "y")
+    with pytest.raises(ValueError, match="`y` must hold integers; got float32"):
+        jax.jit(lambda y: as_integers(y, "y"))(3.0)

@@ -2,6 +2,8 @@
 
 import inspect
 import numbers
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,24 +13,24 @@ from jaxtyping import PRNGKeyArray
 
 
 def check_positive(**values: object) -> None:
-    """Refuses arguments, given by their names, that are not positive and finite; of an array, any entry.
+    """Refuses arguments, given by their names, that are not one number each, positive and finite.
 
     **Raises:** `ValueError` that names the argument and what was found.
     """
     for name, value in values.items():
         known = _concrete(name, value, "positive and finite")
-        if known is not None and not (np.isfinite(known) & (known > 0)).all():
+        if known is not None and not 0 < known < np.inf:
             raise ValueError(f"`{name}` must be positive and finite; got {value}.")
 
 
 def check_not_negative(**values: object) -> None:
-    """Refuses arguments, given by their names, that are negative or not finite; of an array, any entry.
+    """Refuses arguments, given by their names, that are not one number each, finite and not negative.
 
     **Raises:** `ValueError` that names the argument and what was found.
     """
     for name, value in values.items():
         known = _concrete(name, value, "finite and not negative")
-        if known is not None and not (np.isfinite(known) & (known >= 0)).all():
+        if known is not None and not 0 <= known < np.inf:
             raise ValueError(f"`{name}` must be finite and not negative; got {value}.")
 
 
@@ -38,20 +40,56 @@ def check_at_most(**values: object) -> None:
     **Raises:** `ValueError` that names both and what was found.
     """
     (first, low), (second, high) = values.items()
-    known = _concrete(first, low, "finite"), _concrete(second, high, "finite")
-    if known[0] is not None and known[1] is not None and not (known[0] <= known[1]).all():
+    known = _concrete(first, low, f"at most `{second}`"), _concrete(second, high, f"at least `{first}`")
+    if known[0] is not None and known[1] is not None and not known[0] <= known[1]:
         raise ValueError(f"`{first}` must be at most `{second}`; got {low} and {high}.")
 
 
+def check_less(**values: object) -> None:
+    """Refuses two numbers, given by their names in order, of which the first is not less than the second; both may be
+    infinite.
+
+    **Raises:** `ValueError` that names both and what was found.
+    """
+    (first, low), (second, high) = values.items()
+    known = _concrete(first, low, f"less than `{second}`"), _concrete(second, high, f"above `{first}`")
+    if known[0] is not None and known[1] is not None and not known[0] < known[1]:
+        raise ValueError(f"`{first}` must be less than `{second}`; got {low} and {high}.")
+
+
+def check_interval(name: str, ends: Any) -> None:
+    """Refuses what is not a pair of finite numbers that increase.
+
+    **Raises:** `ValueError` that names the argument and what was found.
+    """
+    wanted = f"`{name}` must be two finite numbers that increase; got"
+    if not isinstance(ends, (tuple, list, np.ndarray, jax.Array)) or _length(ends) != 2:
+        raise ValueError(f"{wanted} {_short(ends)}.")
+    low, high = (_concrete(name, end, "one of two that increase") for end in ends)
+    if low is not None and high is not None and not -np.inf < low < high < np.inf:
+        raise ValueError(f"{wanted} ({low:g}, {high:g}).")
+
+
 def check_finite(**values: object) -> None:
-    """Refuses arguments, given by their names, that are not finite numbers; of an array, any entry.
+    """Refuses arguments, given by their names, that are not one finite number each.
 
     **Raises:** `ValueError` that names the argument and what was found.
     """
     for name, value in values.items():
         known = _concrete(name, value, "finite")
-        if known is not None and not np.isfinite(known).all():
+        if known is not None and not np.isfinite(known):
             raise ValueError(f"`{name}` must be finite; got {value}.")
+
+
+def check_share(**values: object) -> None:
+    """Refuses arguments, given by their names, that are not one number each, from 0 to 1.
+
+    **Raises:** `ValueError` that names the argument and what was found.
+    """
+    for name, value in values.items():
+        known = _concrete(name, value, "from 0 to 1")
+        if known is not None and not 0 <= known <= 1:
+            raise ValueError(f"`{name}` must be from 0 to 1; got {value}.")
 
 
 def check_whole(name: str, value: object, least: int) -> None:
@@ -63,6 +101,72 @@ def check_whole(name: str, value: object, least: int) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < least:
         raise ValueError(f"`{name}` must be a whole number, at least {least}; got {value!r}.")
+
+
+def check_wholes(name: str, values: Any, least: int) -> tuple[int, ...]:
+    """The whole numbers of a sequence, of at least `least` each.
+
+    **Raises:** `ValueError` that names the argument, or the entry, and what was found.
+    """
+    entries = as_sequence(name, values, "whole numbers")
+    for place, value in enumerate(entries):
+        check_whole(f"{name}[{place}]", value, least)
+    return tuple(int(value) for value in entries)
+
+
+def check_shape(name: str, shape: object) -> None:
+    """Refuses what is not the shape of an array with entries, a tuple of positive whole numbers.
+
+    **Raises:** `ValueError` that names the argument and what was found.
+    """
+    if not isinstance(shape, tuple):
+        raise ValueError(f"`{name}` must be a tuple of whole numbers; got {_short(shape)}.")
+    for size in shape:
+        check_whole(name, size, least=1)
+
+
+def as_sequence(name: str, values: Any, of: str) -> tuple:
+    """The entries of a tuple, a list or an array of one axis.
+
+    **Arguments:**
+
+    - `name`: of the argument.
+    - `values`: what was given.
+    - `of`: what its entries are to be, for the error.
+
+    **Raises:** `ValueError` that names the argument and what was found.
+    """
+    if isinstance(values, jax.Array) and not isinstance(values, Tracer):
+        values = np.asarray(values)
+    is_array = isinstance(values, (np.ndarray, jax.Array)) and values.ndim == 1
+    if not is_array and (not isinstance(values, Sequence) or isinstance(values, (str, bytes))):
+        raise ValueError(f"`{name}` must be a tuple of {of}; got {_short(values)}.")
+    return tuple(values)
+
+
+def check_callable(name: str, value: object, of: str) -> None:
+    """Refuses what is no function, nor an object that can be called like one; a class above all, whose parentheses
+    were forgotten.
+
+    **Raises:** `ValueError` that names the argument and what was found.
+    """
+    if not callable(value) or inspect.isclass(value):
+        raise ValueError(f"`{name}` must be a function of {of}; got {_short(value)}.")
+
+
+def check_dtype(name: str, dtype: Any) -> np.dtype:
+    """The precision that an argument names.
+
+    **Raises:** `ValueError` where it is none of floats.
+    """
+    try:
+        # To NumPy, None is float64.
+        found = np.dtype(object) if dtype is None else jnp.dtype(dtype)
+    except TypeError:
+        found = np.dtype(object)
+    if not jnp.issubdtype(found, jnp.floating):
+        raise ValueError(f"`{name}` must be a dtype of floats, such as jax.numpy.float32; got {_short(dtype)}.")
+    return found
 
 
 def check_instance(name: str, value: object, kind: type | tuple[type, ...], instead: str = "") -> None:
@@ -115,15 +219,23 @@ def check_key(key: object, name: str = "key") -> PRNGKeyArray:
     raise ValueError(f"{wanted} {_short(key)}. Write {name}=jax.random.key(0), with any whole number as the seed.")
 
 
-def _concrete(name, value, wanted) -> np.ndarray | None:
-    """The numbers of an argument; `None` for those that this process cannot read."""
+def _concrete(name, value, wanted) -> float | None:
+    """The one number that an argument is; `None` where this process cannot read it."""
+    # Lists, texts of digits and truth values are mistakes that NumPy would read as numbers.
+    is_array = isinstance(value, (np.ndarray, np.generic, jax.Array))
+    array = value if is_array else np.asarray(value if isinstance(value, numbers.Real) else None)
+    is_real = any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.floating, jnp.integer))
+    if not is_real or isinstance(value, bool) or np.ma.is_masked(value):
+        raise ValueError(f"`{name}` must be a number, {wanted}; got {_short(value)}.")
+    if array.shape != ():
+        raise ValueError(f"`{name}` must be one number, {wanted}; got an array of shape {array.shape}.")
     if isinstance(value, Tracer) or (isinstance(value, jax.Array) and not value.is_fully_addressable):
         return None
-    # A text of digits, or a truth value, is a mistake that NumPy would read as a number.
-    known = np.asarray(None if isinstance(value, (str, bytes, bool)) else value)
-    if not any(jnp.issubdtype(known.dtype, kind) for kind in (jnp.floating, jnp.integer)):
-        raise ValueError(f"`{name}` must be a number, {wanted}; got {_short(value)}.")
-    return known.astype(np.float64)
+    return float(array)
+
+
+def _length(values: tuple | list | np.ndarray | jax.Array) -> int:
+    return len(values) if isinstance(values, (tuple, list)) or values.ndim else 0
 
 
 def _name(cls: type) -> str:

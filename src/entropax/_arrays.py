@@ -3,15 +3,18 @@
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Float64, Int, Shaped
+from jaxtyping import Array, Float, Float64, Int, Shaped
 from scipy.sparse import issparse
 
 
 # Beyond it float64 has no longer every integer.
 _WHOLE = 2**53
+
+_TRACED = "is traced by JAX, and its values are needed: call this outside of jax.jit, jax.vmap and jax.grad."
 
 
 def plain_array(value: Any, name: str) -> Shaped[np.ndarray, "..."]:
@@ -28,6 +31,8 @@ def plain_array(value: Any, name: str) -> Shaped[np.ndarray, "..."]:
     advice = _advice(value, name)
     if advice is not None:
         raise ValueError(f"`{name}` {advice}")
+    if isinstance(value, list | tuple) and any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value)):
+        raise ValueError(f"`{name}` holds what {_TRACED}")
     if isinstance(value, list | tuple) and any(isinstance(entry, np.ma.MaskedArray) for entry in value):
         value = np.ma.array(value)
     masks = np.ma.getmaskarray(value) if isinstance(value, np.ma.MaskedArray) else np.zeros(0, bool)
@@ -103,6 +108,108 @@ def check_finite(numbers: Float64[np.ndarray, "..."], name: str) -> None:
         )
 
 
+def as_known(value: Any, name: str) -> Float64[np.ndarray, "..."]:
+    """What a user passes for an array of finite numbers, as float64.
+
+    **Raises:** `ValueError` as [`as_float64`][entropax._arrays.as_float64] and
+        [`check_finite`][entropax._arrays.check_finite].
+    """
+    numbers = as_float64(value, name)
+    check_finite(numbers, name)
+    return numbers
+
+
+def as_floats(value: Any, name: str, *, finite: bool = True) -> Float[Array, "..."]:
+    """What a user passes for an array of numbers, as a JAX array. Floats keep their precision, where JAX has it, and
+    all else becomes floats of its default one. An array whose numbers this process cannot read, because JAX traces it
+    or other processes hold a part of it, passes, if it is one of real numbers.
+
+    **Arguments:**
+
+    - `value`: what was given.
+    - `name`: what errors call it.
+    - `finite`: whether NaN and infinity are refused.
+
+    **Raises:** `ValueError` as [`as_known`][entropax._arrays.as_known], and where a number is beyond the range of the
+        precision.
+    """
+    if isinstance(value, jax.Array):
+        wrong = _wrong_kind(value)
+        if wrong is not None:
+            raise ValueError(f"`{name}` must hold real numbers; {wrong}")
+        array = value if jnp.issubdtype(value.dtype, jnp.floating) else value.astype(float)
+        if finite and _is_readable(array) and not _is_finite(array):
+            check_finite(np.asarray(array, np.float64), name)
+        return array
+    array = plain_array(value, name)
+    numbers = to_float64(array, name)
+    if finite:
+        check_finite(numbers, name)
+    own = array.dtype if jnp.issubdtype(array.dtype, jnp.floating) and array.dtype.itemsize <= 8 else np.float64
+    return jnp.asarray(rounded(numbers, name, jax.dtypes.canonicalize_dtype(own)))
+
+
+def rounded(numbers: Float64[np.ndarray, "..."], name: str, dtype: Any = None) -> Float[np.ndarray, "..."]:
+    """Numbers in a precision, by default that which JAX calculates in.
+
+    **Raises:** `ValueError` where a finite one is beyond its range, and where all become zero that are not.
+    """
+    dtype = jax.dtypes.canonicalize_dtype(np.float64) if dtype is None else dtype
+    with np.errstate(over="ignore", under="ignore"):
+        found = numbers.astype(dtype)
+    beyond = np.isfinite(numbers) & ~np.isfinite(found)
+    if beyond.any():
+        raise ValueError(
+            f"`{name}` holds {numbers[beyond][0]:.3g}, beyond the range of {found.dtype.name}. Divide it by its scale."
+        )
+    if numbers.any() and not found.any():
+        raise ValueError(
+            f"`{name}` must not vanish in {found.dtype.name}; its largest entry is {np.nanmax(np.abs(numbers)):.3g}. "
+            "Divide it by its scale."
+        )
+    return found
+
+
+def as_integers(value: Any, name: str) -> Int[Array, "..."]:
+    """What a user passes for an array of integers, such as labels, as a JAX array. What is traced passes, if it is one
+    of integers.
+
+    **Raises:** `ValueError` where it is none, is masked, or holds integers that JAX does not have.
+    """
+    array = plain_array(value, name) if _is_readable(value) else value
+    if not jnp.issubdtype(array.dtype, jnp.integer):
+        raise ValueError(
+            f"`{name}` must hold integers; got {array.dtype} of shape {array.shape}. Number labels from 0 on, as "
+            "numpy.unique(..., return_inverse=True) does."
+        )
+    if isinstance(value, jax.Array):
+        return value
+    limits = np.iinfo(jax.dtypes.canonicalize_dtype(array.dtype))
+    if array.size and not limits.min <= int(array.min()) <= int(array.max()) <= limits.max:
+        raise ValueError(f"`{name}` must hold integers of {limits.dtype}; got {array.min()} to {array.max()}.")
+    return jnp.asarray(array)
+
+
+def check_spread(numbers: Float64[np.ndarray, "batch ..."], name: str) -> None:
+    """Refuses samples whose values, or whose variances, are beyond the range of the precision that JAX calculates in by
+    default: too large for it, or so small that it takes them for zero.
+
+    **Raises:** `ValueError` that says how large they are.
+    """
+    limits = np.finfo(jax.dtypes.canonicalize_dtype(np.float64))
+    rounded(numbers, name)
+    if (numbers.max(0) == numbers.min(0)).all():
+        return
+    centred = numbers - numbers.mean(0)
+    largest = np.abs(centred).max()
+    std = float(largest * np.sqrt(np.mean((centred / largest) ** 2, 0)).max())
+    if not np.sqrt(limits.tiny) <= std < np.sqrt(limits.max):
+        raise ValueError(
+            f"`{name}` must have a variance within the range of {limits.dtype}; its standard deviation is {std:.3g}, "
+            f"too {'large' if std > 1 else 'small'} to be squared. Use other units: divide `{name}` by its scale."
+        )
+
+
 def of_unit_size(
     numbers: Float64[np.ndarray, " num *shape"],
 ) -> tuple[Float64[np.ndarray, " num *shape"], Int[np.ndarray, "*shape"]]:
@@ -115,12 +222,23 @@ def of_unit_size(
     return np.ldexp(numbers, -exponents), exponents
 
 
+def _is_finite(array: Array) -> bool:
+    # On its device, as samples may be many; and now, even where JAX traces what is around.
+    with jax.ensure_compile_time_eval():
+        return bool(jnp.all(jnp.isfinite(array)))
+
+
+def _is_readable(value: Any) -> bool:
+    """Whether the numbers of an array are known to this process."""
+    return not isinstance(value, Tracer) and (not isinstance(value, jax.Array) or value.is_fully_addressable)
+
+
 def _advice(value: Any, name: str) -> str | None:
     """What to do with a value that NumPy would take for something else."""
     if value is None:
         return "must be an array; got None."
     if isinstance(value, Tracer):
-        return "is traced by JAX, and its values are needed: call this outside of jax.jit, jax.vmap and jax.grad."
+        return _TRACED
     if issparse(value):
         return f"must be a dense array; got a sparse matrix. Pass {name}.toarray()."
     if isinstance(value, Iterator):
@@ -130,7 +248,9 @@ def _advice(value: Any, name: str) -> str | None:
     return None
 
 
-def _wrong_kind(array: np.ndarray) -> str | None:
+def _wrong_kind(array: np.ndarray | Array) -> str | None:
+    if jnp.issubdtype(array.dtype, jax.dtypes.extended):
+        return f"got dtype {array.dtype}, of keys of jax.random."
     kind = array.dtype.kind
     if kind == "O":
         found = sorted({type(entry).__name__ for entry in array.reshape(-1)[:1000]})

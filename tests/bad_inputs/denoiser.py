@@ -48,6 +48,23 @@ class _OneEnd(ex.AbstractDenoiser):
         return z
 
 
+def _state(x=(1.0, 2.0), s=0.5, process=ex.VariancePreserving(), denoiser=ex.Equilibrium()):
+    return lambda function: function(process, denoiser, x if isinstance(x, str) else np.asarray(x), s)
+
+
+# What scores and their kin are asked.
+_ASKED = (
+    ("of no process", _state(process=None), ("`process`", "AbstractProcess", "None")),
+    ("of a class", _state(denoiser=ex.Equilibrium), ("`denoiser`", "the class")),
+    ("at time zero", _state(s=0.0), ("`s`", "above 0", "got 0")),
+    ("beyond the end", _state(s=2.0), ("`s`", "at most T = 1", "got 2")),
+    ("at NaN", _state(s=np.nan), ("`s`", "finite", "NaN")),
+    ("at several times", _state(s=np.full(3, 0.5)), ("`s`", "one time", "(3,)")),
+    ("of NaN", _state((np.nan, 0.0)), ("`x`", "finite", "1 NaN")),
+    ("of complex numbers", _state((1j, 0.0)), ("`x`", "real", "complex128")),
+    ("of words", _state("a"), ("`x`", "numbers", "text")),
+)
+
 INPUTS = [
     BadInput(
         "a condition of one column of three",
@@ -141,10 +158,13 @@ INPUTS = [
         "a covariance with NaN",
         lambda: ex.Gaussian(np.zeros(2), np.full((2, 2), np.nan)),
         ValueError,
-        ("`cov`", "finite", "cov[0, 0] = nan"),
+        ("`cov`", "finite", "4 NaN", "row 0, column 0"),
     ),
     BadInput(
-        "an infinite mean", lambda: ex.Gaussian([0.0, np.inf], EYE), ValueError, ("`mean`", "finite", "mean[1] = inf")
+        "an infinite mean",
+        lambda: ex.Gaussian([0.0, np.inf], EYE),
+        ValueError,
+        ("`mean`", "finite", "1 infinite", "place (1,)"),
     ),
     BadInput(
         "one sample to fit a Gaussian to",
@@ -174,7 +194,7 @@ INPUTS = [
         "NaN among the weights of a mixture",
         lambda: ex.GaussianMixture([0.5, np.nan], np.zeros((2, 2)), np.stack([EYE, EYE])),
         ValueError,
-        ("`weights`", "finite", "weights[1] = nan"),
+        ("`weights`", "finite", "1 NaN", "place (1,)"),
     ),
     BadInput(
         "labels of a mixture held as floats",
@@ -187,12 +207,12 @@ INPUTS = [
         "no points", lambda: ex.Empirical(np.zeros((0, 2))), ValueError, ("`points`", "one point or more", "(0, 2)")
     ),
     BadInput("a level and a half", lambda: ex.Grid(-1.0, 1.0, 2.5), ValueError, ("`levels`", "whole", "2.5")),
-    BadInput("a grid without end", lambda: ex.Grid(0.0, np.inf, 4), ValueError, ("`low`", "finite", "inf")),
+    BadInput("a grid without end", lambda: ex.Grid(0.0, np.inf, 4), ValueError, ("`high`", "finite", "inf")),
     BadInput(
         "edges of an ensemble that are not numbers",
         lambda: ex.Ensemble([ex.Zero()], [0.0, np.nan], [0]),
         ValueError,
-        ("`edges`", "increase", "nan"),
+        ("`edges`", "finite", "1 NaN"),
     ),
     BadInput(
         "a constant column to fit a density to",
@@ -205,5 +225,65 @@ INPUTS = [
         lambda: ex.Neural(lambda z, s, y: z, ex.Zero(), jnp.ones_like, lambda z, s: z, (3.0, 3.0)),
         ValueError,
         ("`trained_range`", "increase", "(3.0, 3.0)"),
+    ),
+    *(
+        BadInput(f"{function.__name__} {name}", lambda call=call, function=function: call(function), ValueError, says)
+        for function in (ex.score, ex.denoised_mean, ex.entropy_field)
+        for name, call, says in _ASKED
+    ),
+    BadInput(
+        "predictions of nothing",
+        lambda: ex.predictions(None, jnp.zeros(2), ZERO, (None,)),
+        ValueError,
+        ("`denoiser`", "AbstractDenoiser", "None"),
+    ),
+    BadInput("a grid in words", lambda: ex.Grid("a", 1.0, 2), ValueError, ("`low`", "number", "'a'")),
+    BadInput("a grid from a list", lambda: ex.Grid([0.0], 1.0, 2), ValueError, ("`low`", "number", "[0.0]")),
+    BadInput("no bound", lambda: ex.Clipped(ex.Zero(), None, 1.0), ValueError, ("`low`", "number", "None")),
+    BadInput("diffused to a list", lambda: ex.Diffused(ex.Zero(), [1.0]), ValueError, ("`log_snr`", "number", "[1.0]")),
+    BadInput(
+        "a number of selections", lambda: ex.Composed(ex.Zero(), 3, [1.0]), ValueError, ("`selects`", "tuple", "3")
+    ),
+    BadInput("a number of edges", lambda: ex.Ensemble([ex.Zero()], 3.0, [0]), ValueError, ("`edges`", "one more", "1")),
+    BadInput(
+        "a choice in words", lambda: ex.Ensemble([ex.Zero()], (0, 1), "a"), ValueError, ("`choice`", "tuple", "'a'")
+    ),
+    BadInput("moments of NaN", lambda: ex.Moments(ZERO, jnp.asarray(np.nan), 1.0), ValueError, ("`std`", "finite")),
+    BadInput("moments of no scale", lambda: ex.Moments(ZERO, jnp.ones(()), None), ValueError, ("`scale`", "None")),
+    BadInput(
+        "a NaN variance", lambda: ex.Standardising(ZERO, jnp.asarray(np.nan)), ValueError, ("`variance`", "finite")
+    ),
+    BadInput(
+        "a negative variance", lambda: ex.Standardising(ZERO, -jnp.ones(2)), ValueError, ("`variance`", "negative")
+    ),
+    BadInput(
+        "a variance that vanishes",
+        lambda: ex.Gaussian([0.0], [[1e-40]]),
+        ValueError,
+        ("`cov`", "range", "1e-40", "units"),
+    ),
+    BadInput(
+        "a complex mean", lambda: ex.Gaussian(np.array([1j, 0]), EYE), ValueError, ("`mean`", "real", "complex128")
+    ),
+    BadInput(
+        "masked weights of a mixture",
+        lambda: ex.GaussianMixture(np.ma.array([0.5, 0.5], mask=[False, True]), np.zeros((2, 2)), np.stack([EYE, EYE])),
+        ValueError,
+        ("`weights`", "masks 1 of 2"),
+    ),
+    BadInput(
+        "a masked condition",
+        lambda: ex.Conditioned(ex.Zero(), np.ma.array([0.0, 1.0], mask=[False, True])),
+        ValueError,
+        ("`y`", "masks 1 of 2"),
+    ),
+    BadInput(
+        "a condition in words", lambda: ex.Conditioned(ex.Zero(), "a prompt"), ValueError, ("`y`", "numbers", "text")
+    ),
+    BadInput(
+        "a complex weight",
+        lambda: ex.Guided(ex.Zero(), np.complex64(1j)),
+        ValueError,
+        ("`weight`", "real", "complex64"),
     ),
 ]

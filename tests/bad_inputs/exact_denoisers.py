@@ -1,7 +1,10 @@
 """Bad inputs of exact denoisers, of samples that they exclude, and of references that are fitted to the samples."""
 
+# pyright: reportArgumentType=false
+
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -34,6 +37,25 @@ def _posterior_of_a_wrong_label():
     model = ex.Empirical(points, jnp.array([0, 1]))
     return ex.mutual_information(model, jnp.tile(points, (30, 1)), jnp.tile(jnp.array([1, 0]), 30), key=KEY)
 
+
+# Samples, and what may be given in their place.
+_X = np.random.default_rng(0).normal(size=(20, 2))
+_SAMPLES = {
+    "masked": (np.ma.array(_X, mask=_X > 1), ("`x`", "masks", "of 40")),
+    "complex": (_X + 5j, ("`x`", "real", "complex128")),
+    "dates": (np.zeros((20, 2), "datetime64[s]"), ("`x`", "real", "datetime64", "dates")),
+    "text": (_X.astype(str), ("`x`", "numbers", "text")),
+    "none": (None, ("`x`", "array", "None")),
+}
+_OF_MOMENTS = {
+    "Gaussian": ex.Gaussian.fit,
+    "ConditionalGaussian": lambda x: ex.ConditionalGaussian.fit(x, _X[:, :1]),
+    "gaussian_matching": ex.gaussian_matching,
+    "Product": ex.Product.fit,
+    "Whitening": ex.Whitening.fit,
+    "FourierFeatures": lambda x: ex.FourierFeatures.fit(x, key=KEY),
+}
+_FITS = _OF_MOMENTS | {"Moments": ex.Moments.fit, "Histogram": lambda x: ex.Histogram.fit(x, (-9.0, 0.0, 9.0))}
 
 INPUTS = [
     BadInput(
@@ -78,7 +100,7 @@ INPUTS = [
         "a histogram fitted to NaN",
         lambda: ex.Histogram.fit(np.array([[0.5], [np.nan]]), EDGES),
         ValueError,
-        ("`x`", "`edges`", "nan"),
+        ("`x`", "finite", "row 1, column 0"),
     ),
     BadInput(
         "no prior samples of a histogram",
@@ -115,7 +137,7 @@ INPUTS = [
         "NaN in a column to fit a marginal to",
         lambda: ex.Product.fit(np.array([[0.0], [np.nan], [1.0]])),
         ValueError,
-        ("`x`", "finite", "x[1, 0]"),
+        ("`x`", "finite", "row 1, column 0"),
     ),
     BadInput(
         "one column without its axis",
@@ -179,4 +201,40 @@ INPUTS = [
         ex.InfiniteWarning,
         ("x[0]", "Empirical", "probability zero"),
     ),
+    *(
+        BadInput(f"{name}, {kind}", lambda fit=fit, x=x: fit(x), ValueError, says)
+        for name, fit in _FITS.items()
+        for kind, (x, says) in _SAMPLES.items()
+    ),
+    *(
+        BadInput(
+            f"{name}, traced", lambda fit=fit: jax.jit(lambda x: (fit(x), 0)[1])(_X), ValueError, ("`x`", "jax.jit")
+        )
+        for name, fit in _FITS.items()
+    ),
+    *(
+        BadInput(
+            f"{name}, {size:g} times as large", lambda fit=fit, size=size: fit(size * _X), ValueError, ("`x`", "scale")
+        )
+        for name, fit in _OF_MOMENTS.items()
+        for size in (1e-200, 1e-30, 1e160)
+    ),
+    BadInput(
+        "infinite prior samples",
+        lambda: ex.Histogram.fit(_X, (-9.0, 9.0), strength=np.inf),
+        ValueError,
+        ("`strength`",),
+    ),
+    BadInput("moments of one value", lambda: ex.Moments.fit(np.ones((5, 2))), ValueError, ("`x`", "differ")),
+    BadInput("moments of huge numbers", lambda: ex.Moments.fit(1e160 * _X), ValueError, ("`x`", "range")),
+    BadInput(
+        "masked labels of points",
+        lambda: ex.Empirical(_X, np.ma.array(np.arange(20), mask=np.arange(20) < 2)),
+        ValueError,
+        ("`labels`", "masks 2 of 20"),
+    ),
+    BadInput(
+        "a histogram in words", lambda: ex.Histogram(EDGES, "a"), ValueError, ("`log_probabilities`", "numbers", "text")
+    ),
+    BadInput("edges of None", lambda: ex.Histogram(None, np.zeros((1, 2))), ValueError, ("`edges`", "None")),
 ]

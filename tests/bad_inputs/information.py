@@ -2,6 +2,7 @@
 
 # pyright: reportArgumentType=false
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -47,7 +48,7 @@ INPUTS = [
         "text on a curve",
         lambda: ex.nll_from_mse_curve("abcd", [1.0, 0.5, 0.5, 0.1], dim=2),
         ValueError,
-        ("`log_snr`", "numbers", "str"),
+        ("`log_snr`", "numbers", "text"),
     ),
     BadInput("no temperature", lambda: ex.Posterior(()), ValueError, ("`temperatures`", "one number or more", "()")),
     BadInput("a negative temperature", lambda: ex.Posterior((-1.0,)), ValueError, ("`temperatures`", "positive", "-1")),
@@ -178,5 +179,67 @@ INPUTS = [
         lambda: ex.nll(MODEL, X, key=KEY, baseline=MODEL),
         ValueError,
         ("`baseline`", "Gaussian", "ConditionalGaussian"),
+    ),
+    BadInput("no labels", lambda: ex.label_entropy([]), ValueError, ("`y`", "labels", "(0,)")),
+    BadInput("labels of None", lambda: ex.label_entropy(None), ValueError, ("`y`", "None")),
+    BadInput(
+        "the entropy of floats", lambda: ex.label_entropy([np.nan, 1.0]), ValueError, ("`y`", "labels", "float64")
+    ),
+    BadInput("the entropy of words", lambda: ex.label_entropy(["a", "b"]), ValueError, ("`y`", "labels", "<U1")),
+    BadInput("the entropy of a table", lambda: ex.label_entropy(np.eye(2, dtype=int)), ValueError, ("`y`", "(2, 2)")),
+    BadInput(
+        "masked labels",
+        lambda: ex.label_entropy(np.ma.array([0, 0, 0, 7], mask=[False, False, False, True])),
+        ValueError,
+        ("`y`", "masks 1 of 4"),
+    ),
+    BadInput("traced labels", lambda: jax.jit(ex.label_entropy)(LABELS), ValueError, ("`y`", "traced", "jax.jit")),
+    BadInput("information above NaN", lambda: ex.information_above(X, Y, np.nan), ValueError, ("`log_snr`", "nan")),
+    BadInput("information of NaN", lambda: ex.information_above(X * np.nan, Y, 0.0), ValueError, ("`x`", "finite")),
+    BadInput(
+        "information of masked samples",
+        lambda: ex.information_above(np.ma.array(X, mask=X > 1), Y, 0.0),
+        ValueError,
+        ("`x`", "masks"),
+    ),
+    BadInput(
+        "information of traced samples",
+        lambda: jax.jit(lambda x: ex.information_above(x, Y, 0.0))(X),
+        ValueError,
+        ("`x`", "traced", "jax.jit"),
+    ),
+    BadInput(
+        "a traced fit of marginals",
+        lambda: jax.jit(lambda x: ex.total_correlation(MODEL, x, key=KEY).value)(X),
+        ValueError,
+        ("`x`", "traced", "jax.jit"),
+    ),
+    BadInput("NaN in bits", lambda: ex.bits_per_dim(np.nan, 3), ValueError, ("`nats`", "nan")),
+    BadInput("a list in bits", lambda: ex.bits_per_dim([1.0], 3), ValueError, ("`nats`", "Estimate", "[1.0]")),
+    BadInput("words in bits", lambda: ex.bits_per_dim("a", 3), ValueError, ("`nats`", "Estimate", "'a'")),
+    BadInput(
+        "no estimate to bound", lambda: ex.check_mutual_information(None, LABELS), ValueError, ("`estimate`", "None")
+    ),
+    BadInput("a number's resolution", lambda: ex.check_resolution(3.0, X, Y, 1.0), ValueError, ("`estimate`", "3.0")),
+    BadInput(
+        "the class of a Gaussian",
+        lambda: ex.negentropy(MODEL, X, key=KEY, gaussian=ex.Gaussian),
+        ValueError,
+        ("`gaussian`", "denoiser", "Gaussian"),
+    ),
+    BadInput(
+        "the bottleneck of nothing", lambda: ex.data.gaussian_bottleneck(None, 1.0), ValueError, ("`problem`", "None")
+    ),
+    BadInput(
+        "a masked curve",
+        lambda: ex.nll_from_mse_curve(np.ma.array([0.0, 1, 2, 3], mask=[False, False, False, True]), np.ones(4), dim=1),
+        ValueError,
+        ("`log_snr`", "masks 1 of 4"),
+    ),
+    BadInput(
+        "masked noise levels",
+        lambda: ex.variational_bound(MODEL, X, key=KEY, log_snr=np.ma.array([1.0, 0.0], mask=[False, True])),
+        ValueError,
+        ("`log_snr`", "masks 1 of 2"),
     ),
 ]

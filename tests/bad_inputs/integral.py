@@ -4,6 +4,7 @@
 
 import warnings
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -198,6 +199,29 @@ INPUTS = [
         lambda: float(ex.Estimate(jnp.ones(3), jnp.ones(3), jnp.ones(3))),
         ValueError,
         ("(3,)", "one number", ".sum()"),
+    ),
+    BadInput("no centre", lambda: ex.Logistic(loc=None), ValueError, ("`loc`", "number", "None")),
+    BadInput(
+        "masked edges",
+        lambda: ex.Piecewise(np.ma.array([0.0, 1.0], mask=[False, True]), [1.0]),
+        ValueError,
+        ("`edges`", "masks"),
+    ),
+    BadInput("heights in words", lambda: ex.Piecewise([0.0, 1.0], "a"), ValueError, ("`heights`", "numbers", "text")),
+    BadInput(
+        "classes of NaN", lambda: ex.ClassLosses(ex.Zero(), np.array([np.nan])), ValueError, ("`classes`", "integers")
+    ),
+    BadInput("a difference of numbers", lambda: ex.Difference(GAP, 3), ValueError, ("`second`", "Integrand", "3")),
+    BadInput(
+        "the mean of a control as a number", lambda: ex.Controlled(GAP, GAP, 3), ValueError, ("`mean`", "function", "3")
+    ),
+    BadInput("a list of levels", lambda: _integrate().interval([0.5]), ValueError, ("`level`", "number", "[0.5]")),
+    BadInput("nothing to divide by", lambda: _integrate() / 0, ZeroDivisionError, ("divided", "/ 0")),
+    BadInput(
+        "a traced estimate as a number",
+        lambda: jax.jit(lambda x: float(_integrate(x)))(X),
+        ValueError,
+        ("traced", "outside of jax.jit"),
     ),
 ]
 

@@ -2,6 +2,7 @@
 """Bad inputs of processes and clocks."""
 
 import jax.numpy as jnp
+import numpy as np
 
 import entropax as ex
 from tests.bad_inputs import BadInput
@@ -39,5 +40,24 @@ INPUTS = [
         "`other`",
         "the class entropax.NoiseRatio",
         "NoiseRatio(...)",
+    ),
+    of("T as an array", lambda: VP(T=jnp.ones(3)), "`T`", "one number", "(3,)"),
+    of("T as a list", lambda: VP(T=[1.0]), "`T`", "number", "[1.0]"),
+    of("cosine of a complex T", lambda: ex.Cosine(T=1j), "`T`", "number", "1j"),
+    of("straight line of no T", lambda: ex.StraightLine(T=None), "`T`", "number", "None"),
+    of("VE of noise in words", lambda: VE(sigma_max="a"), "`sigma_max`", "number", "'a'"),
+    of("masked rates", lambda: SCHEDULED(np.ma.array([0.0, 1.0], mask=[False, True])), "`log_rates`", "masks 1 of 2"),
+    of("complex rates", lambda: SCHEDULED(np.array([0.0, 1j])), "`log_rates`", "complex128"),
+    of(
+        "another clock at time zero",
+        lambda: ex.change_clock(VP(), ex.Cosine(), jnp.ones(2), 0.0),
+        "`s`",
+        "above 0",
+        "0",
+    ),
+    of("another clock of NaN", lambda: ex.change_clock(VP(), ex.Cosine(), np.array([np.nan]), 0.5), "`x`", "finite"),
+    of("another clock of words", lambda: ex.change_clock(VP(), ex.Cosine(), "a", 0.5), "`x`", "numbers", "text"),
+    of(
+        "another clock of no process", lambda: ex.change_clock(None, ex.Cosine(), jnp.ones(2), 0.5), "`process`", "None"
     ),
 ]

@@ -108,4 +108,10 @@ INPUTS = [
         "`control`",
         "function",
     ),
+    of("rho as an array", lambda: ex.solve.Karras(rho=jnp.ones(3)), "`rho`", "one number", "(3,)"),
+    of("nodes in words", lambda: ex.solve.Nodes("a"), "`log_snr`", "numbers", "text"),
+    of(
+        "masked nodes", lambda: ex.solve.Nodes(np.ma.array([0.0, 1.0], mask=[False, True])), "`log_snr`", "masks 1 of 2"
+    ),
+    of("times from None", lambda: ex.solve.uniform_in_log_snr(PROCESS, 3, None), "`s_min`", "number", "None"),
 ]

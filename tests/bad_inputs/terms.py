@@ -85,4 +85,19 @@ INPUTS = [
         "IsotropicNoise",
         "got ODETerm",
     ),
+    of(
+        "reversed from a negative T",
+        lambda: ex.terms.TimeReversed(lambda t, x, y: x, -1.0),
+        "`T`",
+        "not negative",
+        "-1",
+    ),
+    of("reversed from NaN", lambda: ex.terms.ReverseDrift(PROCESS, MODEL, start=np.nan), "`start`", "finite", "nan"),
+    of("noise from a start in words", lambda: ex.terms.ReverseScale(PROCESS, start="a"), "`start`", "number", "'a'"),
+    of(
+        "masked times of a path",
+        lambda: ex.terms.GridBrownianPath(np.ma.array(TS, mask=TS > 0.8), jr.key(0), (4, 2)),
+        "`ts`",
+        "masks 1 of 5",
+    ),
 ]

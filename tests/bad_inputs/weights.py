@@ -111,4 +111,33 @@ INPUTS = [
     BadInput(
         "a missing file", lambda: weights.read_tensors("none.safetensors"), ValueError, ("`path`", "none.safetensors")
     ),
+    BadInput(
+        "no configuration", lambda: weights.load_diffusers("a.safetensors", None), ValueError, ("`config`", "None")
+    ),
+    BadInput(
+        "weights for the configuration",
+        lambda: weights.load_diffusers("a.safetensors", _of("F32", 4)),
+        ValueError,
+        ("`config`", "config.json", "JSON"),
+    ),
+    BadInput(
+        "a dtype in words",
+        lambda: weights.load_diffusers("a.safetensors", CONFIG, dtype="abc"),
+        ValueError,
+        ("`dtype`", "'abc'"),
+    ),
+    BadInput(
+        "a schedule in words",
+        lambda: weights.load_diffusers("a.safetensors", CONFIG, "abc"),
+        ValueError,
+        ("`log_snrs`", "numbers", "text"),
+    ),
+    BadInput(
+        "one width", lambda: weights.load_iddpm("a.safetensors", widths=3), ValueError, ("`widths`", "tuple", "3")
+    ),
+    BadInput("steps in words", lambda: weights.linear_log_snrs("a"), ValueError, ("`steps`", "whole", "'a'")),
+    BadInput("no steps", lambda: weights.cosine_log_snrs(None), ValueError, ("`steps`", "whole", "None")),
+    BadInput(
+        "a complex schedule", lambda: weights.log_snrs_of(np.array([0.5j, 0.1])), ValueError, ("`alphas`", "complex128")
+    ),
 ]

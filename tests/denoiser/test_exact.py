@@ -1,5 +1,6 @@
 """Exact denoisers against the scores of the densities that they denoise, written down independently."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -202,3 +203,29 @@ def test_an_unknown_label_has_no_prediction(label):
     empirical = ex.Empirical(jnp.asarray(means, jnp.float32), jnp.array([0, 1, 1]))
     for denoiser in (mixture, empirical):
         assert np.all(np.isnan(denoiser(jnp.ones(DIM), jnp.asarray(0.0), jnp.asarray(label))))
+
+
+def test_a_mask_that_hides_nothing_is_no_mask(getkey):
+    x = np.asarray(jr.normal(getkey(), (40, 2)))
+    masked = np.ma.array(x, mask=False)
+    makers = {
+        "gaussian": ex.Gaussian.fit,
+        "conditional": lambda x: ex.ConditionalGaussian.fit(x, x[:, :1]),
+        "product": ex.Product.fit,
+        "whitening": ex.Whitening.fit,
+        "standardising": ex.Standardising.fit,
+        "moments": ex.Moments.fit,
+        "empirical": ex.Empirical,
+        "histogram": lambda x: ex.Histogram.fit(x, np.linspace(-9, 9, 4)),
+    }
+    for make in makers.values():
+        assert eqx.tree_equal(make(x), make(masked))
+    at = lambda x: ex.score(ex.VariancePreserving(), ex.Equilibrium(), x, 0.5)
+    assert (at(x[0]) == at(masked[0])).all()
+
+
+def test_what_y_decides_has_no_variance_left_in_any_units():
+    x = np.linspace(-1, 1, 20)[:, None]
+    for scale in (1.0, 1e-4, 1e-8):
+        law = ex.ConditionalGaussian.fit(scale * x, 3 * x)
+        assert float(law.residual.variances[0]) < 1e-12 * float(law.marginal.variances[0])

@@ -169,7 +169,7 @@ def test_what_does_not_fit_is_refused(getkey):
         ex.latent.split_latents(model, jnp.zeros((3, 2)))
     wide = jax.tree.map(lambda leaf: 1e3 * leaf, encoder)
     diverging = ex.latent.DiffusionAutoencoder((wide,), ex.latent.Bands(_ToldOne(), ()))
-    with pytest.raises(ValueError, match="`weight` must not be negative; got -1.0"):
+    with pytest.raises(ValueError, match="`weight` must be finite and not negative; got -1.0"):
         ex.latent.NegativeELBO(weight=-1.0)
     with pytest.raises(FloatingPointError, match="Encoder 0 diverges"):
         ex.latent.encode(diverging, jnp.linspace(-5, 5, 11)[:, None], key=getkey())

@@ -53,9 +53,9 @@ def test_a_decoder_mirrors_its_encoder(getkey, shape):
 
 
 def test_what_does_not_fit_is_refused(getkey):
-    with pytest.raises(ValueError, match="`dim` of a latent must be positive; got 0"):
+    with pytest.raises(ValueError, match="`dim` must be a whole number, at least 1; got 0"):
         ex.nn.MLPEncoder((2,), 0, key=getkey())
-    with pytest.raises(ValueError, match="`dim` of a latent must be positive; got 0"):
+    with pytest.raises(ValueError, match="`dim` must be a whole number, at least 1; got 0"):
         ex.nn.ConvEncoder((1, 8, 8), 0, key=getkey())
     with pytest.raises(ValueError, match="4 halvings want 16 pixels"):
         ex.nn.ConvEncoder((1, 8, 8), 2, (4, 4, 4, 4), key=getkey())

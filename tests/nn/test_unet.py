@@ -193,7 +193,7 @@ def test_what_does_not_fit():
         _unet(heads=3)
     with pytest.raises(ValueError, match="`heads` must be one number, or 2, one for each level"):
         _unet(heads=(1, 1, 1))
-    with pytest.raises(ValueError, match="`depth` must be positive; got 0"):
+    with pytest.raises(ValueError, match="`depth` must be a whole number, at least 1; got 0"):
         _unet(depth=0)
     with pytest.raises(ValueError, match="must have the same width; got 8 and 16"):
         _unet(log_snr_embedding=ex.nn.LogSNREmbedding(8, key=jr.key(0)))

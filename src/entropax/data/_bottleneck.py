@@ -2,6 +2,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._arguments import check_instance
 from ._checks import check_positive
 from ._joint_gaussian import JointGaussian
 
@@ -40,12 +41,13 @@ def gaussian_bottleneck(problem: JointGaussian, weight: float) -> Bottleneck:
 
     **Returns:** [`entropax.data.Bottleneck`][].
 
-    **Raises:** `ValueError` unless `weight` is positive.
+    **Raises:** `ValueError` unless `problem` is a joint Gaussian and `weight` is positive.
 
     ??? cite "Source"
         Chechik, Globerson, Tishby and Weiss, Information bottleneck for Gaussian variables (2005), whose $\beta$ is
         $1/\gamma$; Diffusion models are Kelly gamblers, Eqs. (26) to (28).
     """
+    check_instance("problem", problem, JointGaussian)
     check_positive(weight, "weight")
     squares = problem.channel_gains**2
     correlations = squares / (1 + squares)

@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from .._arguments import check_instance
+from .._arguments import check_callable, check_instance
+from .._arrays import as_floats, plain_array
 
 
 def signal(log_snr: Float[Array, ""]) -> Float[Array, ""]:
@@ -98,22 +99,29 @@ def check_range(log_snr_range: tuple[float, float], name: str = "`log_snr_range`
     return low, high
 
 
-def check_finite(x: Float[Array, " batch *shape"]) -> None:
-    """Refuses samples that there are none of, or that are not finite where they are known."""
-    if jnp.ndim(x) < 1 or 0 in jnp.shape(x):
-        raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {jnp.shape(x)}.")
-    if not isinstance(x, Tracer) and not bool(jnp.all(jnp.isfinite(x))):
-        raise ValueError("`x` must be finite; it holds NaN or infinite entries.")
+def as_batch(x: Float[ArrayLike, " batch *shape"]) -> Float[Array, " batch *shape"]:
+    """Samples as a JAX array.
 
-
-def check_log_probabilities(log_probabilities: Float[Array, "*shape values"]) -> None:
-    """Refuses what is the logarithm of no distribution along the last axis: `-inf` is, unless it is all; tracers pass.
-
-    **Raises:** `ValueError` that names the first coordinate.
+    **Raises:** `ValueError` where there are none, or they are not finite numbers where they are known.
     """
-    if isinstance(log_probabilities, Tracer):
-        return
-    values = np.asarray(log_probabilities)
+    x = as_floats(x, "x")
+    if x.ndim < 1 or 0 in x.shape:
+        raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {x.shape}.")
+    return x
+
+
+def as_log_probabilities(log_probabilities: Float[ArrayLike, "*shape values"]) -> Float[Array, "*shape values"]:
+    """The logarithm of a distribution along the last axis, normalised: `-inf` is one, unless it is all. Traced values
+    pass.
+
+    **Raises:** `ValueError` that names the first coordinate that has none.
+    """
+    array = as_floats(log_probabilities, "log_probabilities", finite=False)
+    if array.ndim < 1 or 0 in array.shape:
+        raise ValueError(f"`log_probabilities` must have shape (*shape, values); got {array.shape}.")
+    if isinstance(array, Tracer):
+        return jax.nn.log_softmax(array)
+    values = np.asarray(array)
     wrong = ~(np.max(values, -1) > -np.inf) | (np.max(values, -1) == np.inf)
     if wrong.any():
         place = [int(k) for k in np.argwhere(wrong)[0]]
@@ -123,6 +131,7 @@ def check_log_probabilities(log_probabilities: Float[Array, "*shape values"]) ->
             f"`log_probabilities`{place} must hold a finite number, and no NaN or positive infinity: {found}. A value "
             "that does not occur has -inf, but one must occur."
         )
+    return jax.nn.log_softmax(array)
 
 
 class AbstractDenoiser(eqx.Module):
@@ -218,6 +227,8 @@ class Conditioned(AbstractDenoiser):
 
     - `denoiser`: the denoiser to call.
     - `y`: its condition, of one sample; arrays of it may be traced.
+
+    **Raises:** `ValueError` where a leaf of `y` is masked or holds no numbers.
     """
 
     denoiser: AbstractDenoiser
@@ -226,7 +237,7 @@ class Conditioned(AbstractDenoiser):
     def __init__(self, denoiser: AbstractDenoiser, y: PyTree | None):
         self.denoiser = denoiser
         # Arrays, so that compiled code serves all conditions.
-        self.y = jax.tree.map(jnp.asarray, y)
+        self.y = jax.tree.map(_as_condition, y)
 
     @property
     def log_snr_range(self) -> tuple[float, float]:
@@ -241,6 +252,16 @@ class Conditioned(AbstractDenoiser):
     def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
         del y
         return self.denoiser.dimension(x, self.y)
+
+
+def _as_condition(leaf) -> Array:
+    """A leaf of a condition as an array of numbers, of the kind that it came in."""
+    if isinstance(leaf, jax.Array):
+        return leaf
+    array = plain_array(leaf, "y")
+    if array.dtype.kind in "SU":
+        raise ValueError(f"`y` must hold numbers; got text ({array.dtype}).")
+    return jnp.asarray(array)
 
 
 class Given(AbstractDenoiser):
@@ -260,8 +281,7 @@ class Given(AbstractDenoiser):
     select: Callable[[PyTree], PyTree]
 
     def __check_init__(self):
-        if not callable(self.select):
-            raise ValueError(f"`select` must be a function of the condition; got {self.select!r}.")
+        check_callable("select", self.select, "the condition")
 
     @property
     def log_snr_range(self) -> tuple[float, float]:

@@ -2,6 +2,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from .._arguments import check_less
 from ._base import AbstractDenoiser, noise, signal
 
 
@@ -27,8 +28,7 @@ class Clipped(AbstractDenoiser):
     high: float = eqx.field(static=True)
 
     def __check_init__(self):
-        if not self.low < self.high:
-            raise ValueError(f"`low` must be less than `high`; got {self.low} and {self.high}.")
+        check_less(low=self.low, high=self.high)
 
     @property
     def log_snr_range(self) -> tuple[float, float]:

@@ -4,6 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from .._arguments import check_finite
 from ._base import AbstractDenoiser, check_parts, signal
 
 
@@ -31,6 +32,7 @@ class Diffused(AbstractDenoiser):
 
     def __check_init__(self):
         check_parts(self)
+        check_finite(log_snr=self.log_snr)
         low, high = self.denoiser.log_snr_range
         if not low < self.log_snr <= high:
             raise ValueError(

@@ -1,5 +1,3 @@
-import math
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,8 +5,9 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
-from .._arguments import check_instance, check_not_negative, check_whole
-from ._base import AbstractDenoiser, check_log_probabilities, check_state, noise, signal
+from .._arguments import check_finite, check_instance, check_less, check_not_negative, check_whole
+from .._arrays import as_float64, as_known
+from ._base import AbstractDenoiser, as_log_probabilities, check_state, noise, signal
 
 
 # How far from a level, in units of the spacing, a sample may lie: float32 needs some.
@@ -31,8 +30,8 @@ class Grid(eqx.Module):
     levels: int = eqx.field(static=True)
 
     def __check_init__(self):
-        if not -math.inf < self.low < self.high < math.inf:
-            raise ValueError(f"`low` must be less than `high`, both finite; got {self.low} and {self.high}.")
+        check_finite(low=self.low, high=self.high)
+        check_less(low=self.low, high=self.high)
         check_whole("levels", self.levels, least=2)
 
     @property
@@ -61,7 +60,7 @@ class Grid(eqx.Module):
         """
         if isinstance(x, Tracer):
             return
-        x = np.asarray(x, np.float64)
+        x = as_float64(x, "x")
         places = np.clip(np.round((x - self.low) / self.spacing), 0, self.levels - 1)
         off = np.abs(x - (self.low + places * self.spacing)) / self.spacing
         off = np.where(np.isnan(off), np.inf, off)
@@ -165,15 +164,14 @@ class GridPosterior(AbstractDenoiser):
 
     def __init__(self, grid: Grid, log_probabilities: Float[ArrayLike, "*shape levels"]):
         check_instance("grid", grid, Grid)
-        log_probabilities = jnp.asarray(log_probabilities)
+        log_probabilities = as_log_probabilities(log_probabilities)
         if log_probabilities.shape[-1:] != (grid.levels,):
             raise ValueError(
                 f"`log_probabilities` must have {grid.levels} levels along its last axis; got shape "
                 f"{log_probabilities.shape}."
             )
-        check_log_probabilities(log_probabilities)
         self.grid = grid
-        self.log_probabilities = jax.nn.log_softmax(log_probabilities)
+        self.log_probabilities = log_probabilities
 
     @classmethod
     def fit(cls, x: Float[ArrayLike, " batch *shape"], grid: Grid, pseudocount: float = 0.5) -> "GridPosterior":
@@ -189,8 +187,9 @@ class GridPosterior(AbstractDenoiser):
         """
         check_instance("grid", grid, Grid)
         check_not_negative(pseudocount=pseudocount)
-        grid.check(x)
-        index = np.asarray(grid.index(jnp.asarray(x)))
+        samples = as_known(x, "x")
+        grid.check(samples)
+        index = np.asarray(grid.index(jnp.asarray(samples, float)))
         flat = index.reshape(len(index), -1)
         counts = np.stack([np.bincount(column, minlength=grid.levels) for column in flat.T])
         with np.errstate(divide="ignore"):

@@ -8,8 +8,9 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from .._arguments import check_key, check_whole
-from ._base import AbstractDenoiser, check_denoiser, check_finite, diffuse
+from .._arguments import check_key, check_whole, check_wholes
+from .._arrays import as_known
+from ._base import AbstractDenoiser, as_batch, check_denoiser, check_range, diffuse
 from ._labels import check_conditions, check_labels
 from ._predictions import predictions
 
@@ -51,10 +52,8 @@ class Ensemble(AbstractDenoiser):
 
     def __init__(self, denoisers: Sequence[AbstractDenoiser], edges: Sequence[float], choice: Sequence[int]):
         self.denoisers = _checked(denoisers)
-        self.edges = tuple(float(edge) for edge in edges)
-        for k in choice:
-            check_whole("choice", k, least=0)
-        self.choice = tuple(int(k) for k in choice)
+        self.edges = tuple(np.atleast_1d(as_known(edges, "edges")).tolist())
+        self.choice = check_wholes("choice", choice, least=0)
         if len(self.choice) < 1 or len(self.edges) != len(self.choice) + 1:
             raise ValueError(f"`edges` must be one more than `choice`; got {len(self.edges)} and {len(self.choice)}.")
         if not np.min(np.diff(self.edges)) > 0:
@@ -96,13 +95,13 @@ class Ensemble(AbstractDenoiser):
         denoisers = _checked(denoisers)
         check_key(key)
         check_whole("bins", bins, least=1)
-        check_finite(x)
+        x = as_batch(x)
         check_conditions(x, y)
         for member in denoisers:
             check_labels(member, y, "y")
         lows, highs = zip(*(denoiser.log_snr_range for denoiser in denoisers))
         trusted = max(lows), min(highs)
-        low, high = np.clip(trusted, *_UNBOUNDED) if log_snr_range is None else log_snr_range
+        low, high = np.clip(trusted, *_UNBOUNDED) if log_snr_range is None else check_range(log_snr_range)
         if low < trusted[0] - 1e-3 or high > trusted[1] + 1e-3 or not low < high:
             raise ValueError(
                 f"`log_snr_range` must increase and stay within ({trusted[0]:.3f}, {trusted[1]:.3f}), where all "

@@ -3,7 +3,7 @@ import math
 import equinox as eqx
 from jaxtyping import Array, Float, PyTree
 
-from .._arguments import check_whole
+from .._arguments import check_shape
 from ._base import AbstractDenoiser, check_state
 
 
@@ -21,10 +21,7 @@ class Flattened(AbstractDenoiser):
     shape: tuple[int, ...] = eqx.field(static=True)
 
     def __check_init__(self):
-        if not isinstance(self.shape, tuple):
-            raise ValueError(f"`shape` must be a tuple of whole numbers; got {self.shape!r}.")
-        for size in self.shape:
-            check_whole("shape", size, least=1)
+        check_shape("shape", self.shape)
 
     @property
     def log_snr_range(self) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from .._arguments import check_positive
+from .._arrays import as_floats, as_known, check_spread, rounded
 from .._conditions import check_vector
 from ._base import AbstractDenoiser, check_state, noise, signal
 
@@ -17,37 +18,22 @@ def _matvec(matrix, vector):
     return jnp.matmul(matrix, vector, precision="highest")
 
 
-def as_finite(value: ArrayLike, name: str) -> Float[np.ndarray, "..."]:
-    """An array in float64; what is traced passes as it is.
-
-    **Raises:** `ValueError` where it does not hold finite numbers alone.
-    """
-    if isinstance(value, Tracer):
-        return value  # pyright: ignore[reportReturnType]
-    try:
-        array = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"`{name}` must be an array of numbers; got a {type(value).__name__}.") from None
-    if not np.isfinite(array).all():
-        bad = np.argwhere(~np.isfinite(array))
-        raise ValueError(f"`{name}` must be finite; {name}{bad[0].tolist()} = {array[tuple(bad[0])]}.")
-    return array
-
-
 def as_table(x: ArrayLike, name: str) -> Float[np.ndarray, "batch dim"]:
     """Samples as rows in float64.
 
-    **Raises:** `ValueError` where they are not finite, of another shape, or fewer than two.
+    **Raises:** `ValueError` where they are not finite, of another shape, fewer than two, or traced, and where JAX
+        cannot hold their variances.
     """
-    table = as_finite(x, name)
+    table = as_known(x, name)
     if table.ndim != 2 or len(table) < 2 or not table.size:
         raise ValueError(f"`{name}` must have shape (batch, dim) with at least two samples; got {table.shape}.")
+    check_spread(table, name)
     return table
 
 
 def _principal_axes(cov, name: str) -> tuple[Array, Array]:
     """Eigenvalues and eigenvectors of a covariance, decided in float64."""
-    matrix = as_finite(cov, name)
+    matrix = as_known(cov, name)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
         raise ValueError(f"`{name}` must be a square matrix; got shape {matrix.shape}.")
     if not np.allclose(matrix, matrix.T, rtol=1e-5, atol=1e-8 * max(np.abs(matrix).max(), 1e-30)):
@@ -57,16 +43,28 @@ def _principal_axes(cov, name: str) -> tuple[Array, Array]:
     values, vectors = np.linalg.eigh(matrix)
     if values.min() < -1e-6 * max(values.max(), 1e-30):
         raise ValueError(f"`{name}` must be positive semi-definite; its least eigenvalue is {values.min():.3g}.")
-    dtype = jax.dtypes.canonicalize_dtype(np.float64)
-    return jnp.asarray(np.maximum(values, 0.0), dtype), jnp.asarray(vectors, dtype)
+    # Less than the rounding of the largest is a zero, and JAX takes what its precision has no normal number for as one.
+    tiny = np.finfo(jax.dtypes.canonicalize_dtype(np.float64)).tiny
+    lost = (values > _rounding_of_zero(values)) & (values < tiny)
+    if lost.any():
+        raise ValueError(
+            f"`{name}` must have variances within the range of the precision of JAX, or zero; its eigenvalue "
+            f"{values[lost][0]:.3g} would be zero. Use other units of the data."
+        )
+    variances = rounded(np.maximum(values, 0.0), name)
+    return jnp.asarray(variances), jnp.asarray(vectors, variances.dtype)
+
+
+def _rounding_of_zero(variances):
+    """What float64 leaves of an eigenvalue zero."""
+    return variances.size * np.finfo(np.float64).eps * variances.max()
 
 
 def _check_regular(variances):
     if isinstance(variances, Tracer):
         return
     values = np.asarray(variances, np.float64)
-    # They come from float64, where rounding leaves this much of a zero.
-    if values.min() <= values.size * np.finfo(np.float64).eps * values.max():
+    if values.min() <= _rounding_of_zero(values):
         raise ValueError(
             f"`cov` must be positive definite for a density; its least eigenvalue is {values.min():.3g}, its largest "
             f"{values.max():.3g}. Give more samples than dimensions, leave out constant columns, or add a small "
@@ -107,8 +105,6 @@ class Equilibrium(AbstractDenoiser):
     std: float | Float[Array, ""] = 1.0
 
     def __check_init__(self):
-        if jnp.shape(self.std) != ():
-            raise ValueError(f"`std` must be one number; got shape {jnp.shape(self.std)}.")
         check_positive(std=self.std)
 
     @property
@@ -142,7 +138,8 @@ class Gaussian(AbstractDenoiser):
     - `mean`: $m$, shape `(dim,)`.
     - `cov`: $C$, shape `(dim, dim)`; diagonalised once, in float64.
 
-    **Raises:** `ValueError` where `cov` is not a covariance or does not fit `mean`.
+    **Raises:** `ValueError` where `cov` is not a covariance, has a variance beyond the range of JAX's precision, or
+    does not fit `mean`.
 
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eq. (64b).
@@ -154,7 +151,7 @@ class Gaussian(AbstractDenoiser):
 
     def __init__(self, mean: Float[ArrayLike, " dim"], cov: Float[ArrayLike, "dim dim"]):
         self.variances, self.axes = _principal_axes(cov, "cov")
-        self.mean = jnp.asarray(as_finite(mean, "mean"), self.variances.dtype)
+        self.mean = as_floats(mean, "mean").astype(self.variances.dtype)
         if self.mean.shape != self.variances.shape:
             raise ValueError(f"`mean` must have shape {self.variances.shape}, as `cov` says; got {self.mean.shape}.")
 
@@ -162,7 +159,8 @@ class Gaussian(AbstractDenoiser):
     def fit(cls, x: Float[ArrayLike, "batch dim"]) -> "Gaussian":
         """The Gaussian with the mean and the covariance of the samples `x`.
 
-        **Raises:** `ValueError` where `x` is no table of finite numbers with two rows or more.
+        **Raises:** `ValueError` where `x` is no table of finite numbers with two rows or more, in units in which JAX
+            can hold their variances.
         """
         x = as_table(x, "x")
         return cls(x.mean(0), np.cov(x, rowvar=False).reshape(x.shape[1], x.shape[1]))
@@ -227,7 +225,7 @@ class ConditionalGaussian(AbstractDenoiser):
         mean_x: Float[ArrayLike, " dim"] | None = None,
         mean_y: Float[ArrayLike, " dim_y"] | None = None,
     ):
-        gain = as_finite(gain, "gain")
+        gain = as_floats(gain, "gain")
         shapes = np.shape(cov_x), np.shape(cov_x_given_y)
         if gain.ndim != 2 or not gain.size or any(shape != gain.shape[:1] * 2 for shape in shapes):
             raise ValueError(
@@ -235,7 +233,7 @@ class ConditionalGaussian(AbstractDenoiser):
                 f"{shapes[0]}, {gain.shape}, {shapes[1]}."
             )
         dim, dim_y = gain.shape
-        mean_y = np.zeros(dim_y) if mean_y is None else as_finite(mean_y, "mean_y")
+        mean_y = np.zeros(dim_y) if mean_y is None else as_floats(mean_y, "mean_y")
         if mean_y.shape != (dim_y,):
             raise ValueError(f"`mean_y` must have shape {(dim_y,)}, as `gain` says; got {mean_y.shape}.")
         mean_x = np.zeros(dim) if mean_x is None else mean_x
@@ -248,7 +246,8 @@ class ConditionalGaussian(AbstractDenoiser):
     def fit(cls, x: Float[ArrayLike, "batch dim"], y: Float[ArrayLike, "batch dim_y"]) -> "ConditionalGaussian":
         """The jointly Gaussian distribution with the first two moments of the samples `x`, `y`.
 
-        **Raises:** `ValueError` where they are no tables of finite numbers with equally many rows, two or more.
+        **Raises:** `ValueError` where they are no tables of finite numbers with equally many rows, two or more, in
+            units in which JAX can hold their variances.
         """
         x, y = as_table(x, "x"), as_table(y, "y")
         if len(x) != len(y):
@@ -258,10 +257,14 @@ class ConditionalGaussian(AbstractDenoiser):
         cov_x, cov_xy, cov_y = cov[:dim, :dim], cov[:dim, dim:], cov[dim:, dim:]
         gain = np.linalg.lstsq(cov_y, cov_xy.T, rcond=None)[0].T
         residual = x - x.mean(0) - (y - y.mean(0)) @ gain.T
+        cov_x_given_y = np.cov(residual, rowvar=False).reshape(dim, dim)
+        # Where y decides x, what rounding leaves may be too small for JAX.
+        if cov_x_given_y.max() < np.finfo(jax.dtypes.canonicalize_dtype(np.float64)).tiny:
+            cov_x_given_y = np.zeros((dim, dim))
         return cls(
             cov_x=cov_x,
             gain=gain,
-            cov_x_given_y=np.cov(residual, rowvar=False).reshape(dim, dim),
+            cov_x_given_y=cov_x_given_y,
             mean_x=x.mean(0),
             mean_y=y.mean(0),
         )
@@ -288,7 +291,7 @@ class ConditionalGaussian(AbstractDenoiser):
 
 def stack_axes(covs: Float[ArrayLike, "components dim dim"]) -> tuple[Array, Array]:
     """Principal axes of several covariances, each decided in float64."""
-    axes = [_principal_axes(cov, f"covs[{k}]") for k, cov in enumerate(np.asarray(covs, np.float64))]
+    axes = [_principal_axes(cov, f"covs[{k}]") for k, cov in enumerate(as_known(covs, "covs"))]
     return jnp.stack([values for values, _ in axes]), jnp.stack([vectors for _, vectors in axes])
 
 

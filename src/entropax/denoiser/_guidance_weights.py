@@ -9,6 +9,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
+from .._arrays import as_floats
+
 
 class Interval(eqx.Module):
     r"""A guidance weight on an interval of noise levels,
@@ -62,13 +64,13 @@ def as_scalar(value: ArrayLike, name: str) -> Float[Array, ""]:
     """
     if not isinstance(value, jax.Array | np.ndarray | np.generic | int | float):
         raise ValueError(f"`{name}` must be a number; got {value!r}.")
-    shape = jnp.shape(value)
-    if shape != ():
+    scalar = as_floats(value, name, finite=False)
+    if scalar.shape != ():
         raise ValueError(
-            f"`{name}` must be a scalar; got shape {shape}. For several values, make one object of each, "
+            f"`{name}` must be a scalar; got shape {scalar.shape}. For several values, make one object of each, "
             "or `jax.vmap` over them."
         )
-    return jnp.asarray(value, float)
+    return scalar.astype(float)
 
 
 def as_weight(

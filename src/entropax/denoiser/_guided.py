@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
+from .._arguments import as_sequence, check_callable
 from ._base import AbstractDenoiser, check_denoiser
 from ._guidance_weights import as_scalar, as_weight, known, weight_at
 from ._labels import check_labels, selected
@@ -147,14 +148,16 @@ class Composed(AbstractGuided):
         weights: Sequence[ArrayLike | Callable[[Array], ArrayLike]],
     ):
         check_denoiser(denoiser, "denoiser")
-        if isinstance(selects, Sequence) and not all(map(callable, selects)):
-            raise ValueError(f"`selects` must be functions of the condition; got {selects}.")
+        selects = as_sequence("selects", selects, "functions of the condition")
+        weights = as_sequence("weights", weights, "numbers or functions of the log-SNR")
+        for place, select in enumerate(selects):
+            check_callable(f"selects[{place}]", select, "the condition")
         if len(selects) < 1 or len(selects) != len(weights):
             raise ValueError(
                 f"`selects` and `weights` must be of one length, at least 1; got {len(selects)} and {len(weights)}."
             )
         self.denoiser = denoiser
-        self.selects = tuple(selects)
+        self.selects = selects
         self.weights = tuple(as_weight(weight, f"weights[{i}]") for i, weight in enumerate(weights))
 
     @property

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from ._base import AbstractDenoiser, check_log_probabilities, check_state, signal
+from .._arguments import check_not_negative
+from .._arrays import as_float64, as_known
+from ._base import AbstractDenoiser, as_log_probabilities, check_state, signal
 
 
 # Bins in which the exponent of the density changes by less than this are taken by a series: of the difference of two
@@ -46,9 +48,7 @@ class Histogram(AbstractDenoiser):
         self, edges: Sequence[float] | Float[np.ndarray, " edges"], log_probabilities: Float[ArrayLike, "..."]
     ):
         self.edges = _checked(edges)
-        log_probabilities = jnp.asarray(log_probabilities)
-        check_log_probabilities(log_probabilities)
-        self.log_probabilities = jax.nn.log_softmax(log_probabilities)
+        self.log_probabilities = as_log_probabilities(log_probabilities)
         bins = self.log_probabilities.shape[-1]
         if len(self.edges) != bins + 1:
             raise ValueError(f"`edges` must be {bins + 1}, around the {bins} bins; got {len(self.edges)}.")
@@ -74,12 +74,13 @@ class Histogram(AbstractDenoiser):
         - `edges`: of the bins; for dequantised images `numpy.linspace(-1, 1, levels + 1)`.
         - `strength`: $c$, how many samples $\bar P$ counts for.
 
-        **Raises:** `ValueError` where edges do not increase, a sample lies outside of all bins, or `strength` is
-        negative.
+        **Raises:** `ValueError` where edges do not increase, there are no samples, one is not finite or lies outside
+        of all bins, or `strength` is negative or not finite.
         """
-        if not strength >= 0:
-            raise ValueError(f"`strength` must be at least 0; got {strength}.")
-        samples = np.asarray(x, np.float64)
+        check_not_negative(strength=strength)
+        samples = as_known(x, "x")
+        if samples.ndim < 1 or not samples.size:
+            raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {samples.shape}.")
         values, edges = samples.reshape(len(samples), -1), _checked(edges)
         if not (values.min() >= edges[0] and values.max() <= edges[-1]):
             raise ValueError(
@@ -144,7 +145,10 @@ class Histogram(AbstractDenoiser):
 
 
 def _checked(edges) -> tuple[float, ...]:
-    edges = tuple(float(edge) for edge in edges)
+    array = as_float64(edges, "edges")
+    if array.ndim != 1:
+        raise ValueError(f"`edges` must be numbers along one axis; got shape {array.shape}.")
+    edges = tuple(array.tolist())
     if len(edges) < 2 or not all(low < high for low, high in itertools.pairwise(edges)):
         raise ValueError(f"`edges` must increase, two of them or more; got {_few(edges)}.")
     if math.isinf(edges[0]) or math.isinf(edges[-1]):

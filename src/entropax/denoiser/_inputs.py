@@ -1,16 +1,16 @@
 """What a network sees of the diffused state: numbers of order one, whatever the units of the data."""
 
-import math
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .._arguments import check_key, check_whole
-from ._base import check_finite, check_state, signal
+from .._arguments import check_key, check_positive, check_whole
+from .._arrays import as_floats
+from ._base import as_batch, check_state, signal
 from ._gaussian import Gaussian
+from ._units import as_moments
 
 
 class Standardising(eqx.Module):
@@ -21,15 +21,20 @@ class Standardising(eqx.Module):
     **Arguments:**
 
     - `mean`, `variance`: the data's $m$ and $v$, by coordinate.
+
+    **Raises:** `ValueError` where they are not finite, or a variance is negative.
     """
 
     mean: Float[Array, "*shape"]
     variance: Float[Array, "*shape"]
 
+    def __init__(self, mean: Float[ArrayLike, "*shape"], variance: Float[ArrayLike, "*shape"]):
+        self.mean, self.variance = as_moments(mean=mean, variance=variance)
+
     @classmethod
-    def fit(cls, x: Float[Array, " batch *shape"]) -> "Standardising":
+    def fit(cls, x: Float[ArrayLike, " batch *shape"]) -> "Standardising":
         """With the moments of the samples `x`."""
-        check_finite(x)
+        x = as_batch(x)
         return cls(jnp.mean(x, 0), jnp.var(x, 0))
 
     def __call__(self, z: Float[Array, "*shape"], log_snr: Float[Array, ""]) -> Float[Array, "*shape"]:
@@ -59,8 +64,11 @@ class Whitening(eqx.Module):
     axes: Float[Array, "dim dim"]
 
     @classmethod
-    def fit(cls, x: Float[Array, "batch dim"]) -> "Whitening":
-        """With the moments of the samples `x`."""
+    def fit(cls, x: Float[ArrayLike, "batch dim"]) -> "Whitening":
+        """With the moments of the samples `x`.
+
+        **Raises:** `ValueError` as [`entropax.Gaussian.fit`][].
+        """
         law = Gaussian.fit(x)
         return cls(law.mean, law.variances, law.axes)
 
@@ -97,7 +105,7 @@ class FourierFeatures(eqx.Module):
 
     @classmethod
     def fit(
-        cls, x: Float[Array, "batch dim"], *, key: PRNGKeyArray, num: int = 128, highest: float = 300.0
+        cls, x: Float[ArrayLike, "batch dim"], *, key: PRNGKeyArray, num: int = 128, highest: float = 300.0
     ) -> "FourierFeatures":
         """With the moments of the samples `x`, and waves in random directions whose lengths are a geometric sequence
         from 1/2 to `highest`.
@@ -109,15 +117,19 @@ class FourierFeatures(eqx.Module):
         - `num`: how many waves.
         - `highest`: the inverse of the finest detail that is looked for, in standard deviations of the data.
 
-        **Raises:** `ValueError` unless `num` is positive and `highest` above 1/2.
+        **Raises:** `ValueError` unless `num` is positive and `highest` above 1/2; of `x`, as
+            [`entropax.Gaussian.fit`][].
         """
         check_key(key)
         check_whole("num", num, least=1)
-        if not 0.5 < highest < math.inf:
+        check_positive(highest=highest)
+        if not highest > 0.5:
             raise ValueError(f"`highest` must be above 1/2 and finite; got {highest}.")
+        whitening = Whitening.fit(x)
+        x = as_floats(x, "x")
         directions = jr.normal(key, (num, x.shape[1]), x.dtype)
         directions = directions / jnp.linalg.norm(directions, axis=1, keepdims=True)
-        return cls(Whitening.fit(x), jnp.geomspace(0.5, highest, num, dtype=x.dtype)[:, None] * directions)
+        return cls(whitening, jnp.geomspace(0.5, highest, num, dtype=x.dtype)[:, None] * directions)
 
     def __call__(self, z: Float[Array, " dim"], log_snr: Float[Array, ""]) -> Float[Array, " features"]:
         law = self.whitening

@@ -6,9 +6,10 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
+from .._arrays import as_floats, as_integers, as_known
 from .._conditions import check_label
 from ._base import AbstractDenoiser, check_state, noise, signal
-from ._gaussian import as_finite, dimension_by_component, optimal_by_component, stack_axes
+from ._gaussian import dimension_by_component, optimal_by_component, stack_axes
 from ._labels import check_known, check_labels
 
 
@@ -17,14 +18,10 @@ def as_labels(labels: Int[ArrayLike, " parts"], count: int, part: str) -> Int[Ar
 
     **Raises:** `ValueError` where they are not one integer for each.
     """
-    if isinstance(labels, Tracer):
-        return labels
-    array = np.asarray(labels)
-    if array.shape != (count,) or array.dtype.kind not in "iu":
-        raise ValueError(
-            f"`labels` must be an integer for each {part}, shape {(count,)}; got {array.dtype} of shape {array.shape}."
-        )
-    return jnp.asarray(array)
+    array = as_integers(labels, "labels")
+    if array.shape != (count,):
+        raise ValueError(f"`labels` must be an integer for each {part}, shape {(count,)}; got shape {array.shape}.")
+    return array
 
 
 class GaussianMixture(AbstractDenoiser):
@@ -60,7 +57,7 @@ class GaussianMixture(AbstractDenoiser):
         covs: Float[ArrayLike, "components dim dim"],
         labels: Int[ArrayLike, " components"] | None = None,
     ):
-        weights, means, covs = as_finite(weights, "weights"), as_finite(means, "means"), as_finite(covs, "covs")
+        weights, means, covs = as_known(weights, "weights"), as_floats(means, "means"), as_known(covs, "covs")
         fit = weights.shape == means.shape[:1] and covs.shape == means.shape + means.shape[1:]
         if means.ndim != 2 or not means.size or not fit:
             raise ValueError(
@@ -75,7 +72,7 @@ class GaussianMixture(AbstractDenoiser):
         self.variances, self.axes = stack_axes(covs)
         with np.errstate(divide="ignore"):
             self.log_weights = jnp.asarray(np.log(weights), self.variances.dtype)
-        self.means = jnp.asarray(means, self.variances.dtype)
+        self.means = means.astype(self.variances.dtype)
         self.labels = jnp.arange(len(weights)) if labels is None else as_labels(labels, len(weights), "component")
 
     @property
@@ -125,9 +122,7 @@ class Empirical(AbstractDenoiser):
     labels: Int[Array, " points"] | None = None
 
     def __init__(self, points: Float[ArrayLike, " points *shape"], labels: Int[ArrayLike, " points"] | None = None):
-        as_finite(points, "points")
-        array = jnp.asarray(points)
-        self.points = array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
+        self.points = as_floats(points, "points")
         if self.points.ndim < 1 or 0 in self.points.shape:
             raise ValueError(f"`points` must have shape (points, *shape), one point or more; got {self.points.shape}.")
         self.labels = None if labels is None else as_labels(labels, len(self.points), "point")

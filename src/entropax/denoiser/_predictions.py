@@ -2,7 +2,8 @@ import functools
 
 from jaxtyping import Array, Float, PyTree
 
-from ._base import AbstractDenoiser, Conditioned, Given, Unconditional
+from .._arrays import as_floats
+from ._base import AbstractDenoiser, check_denoiser, Conditioned, Given, Unconditional
 
 
 @functools.singledispatch
@@ -27,7 +28,11 @@ def predictions(
     - `conditions`: what `y` is to be, `None` for no condition.
 
     **Returns:** the predicted noise for each condition, of the shape of `z`.
+
+    **Raises:** `ValueError` where the denoiser is none, or the state is no array of floats.
     """
+    check_denoiser(denoiser, "denoiser")
+    z = as_floats(z, "z", finite=False)
     return tuple(denoiser(z, log_snr, y) for y in conditions)
 
 

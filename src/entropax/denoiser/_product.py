@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from .._arguments import check_whole
+from .._arrays import check_spread
 from ._base import AbstractDenoiser, check_state
 from ._em import fit_mixture
 from ._gaussian import as_table
@@ -45,12 +46,13 @@ class Product(AbstractDenoiser):
         """
         check_whole("components", components, least=1)
         values = as_table(x, "x")
-        if len(values) < 2:
-            raise ValueError(f"`x` must have shape (batch, dim) with two samples or more; got {values.shape}.")
         for k, column in enumerate(values.T):
-            if not np.isfinite(column).all() or column.min() == column.max():
-                found = f"all are {column[0]:g}" if np.isfinite(column).all() else "not all are finite"
-                raise ValueError(f"`x` must hold finite values that differ in every column; of x[:, {k}] {found}.")
+            if column.min() == column.max():
+                raise ValueError(
+                    f"`x` must hold values that differ in every column; of x[:, {k}] all are {column[0]:g}."
+                )
+            # Each is a distribution of its own, whatever the others' scales.
+            check_spread(column[:, None], f"x[:, {k}]")
         stack = []
         for column in values.T:
             location, scale = column.mean(), column.std()

@@ -7,8 +7,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
+from .._arguments import check_positive
+from .._arrays import as_floats, as_known, rounded
 from .._untrained import Untrained
 from ._base import AbstractDenoiser, noise, signal
 
@@ -25,21 +28,37 @@ class Moments(eqx.Module):
     - `mean`: $m$.
     - `std`: the standard deviations.
     - `scale`: $c$.
+
+    **Raises:** `ValueError` where they are not finite, a standard deviation is negative, or $c$ is not positive.
     """
 
     mean: Float[Array, "*shape"]
     std: Float[Array, "*shape"]
     scale: float = eqx.field(static=True)
 
+    def __init__(self, mean: Float[ArrayLike, "*shape"], std: Float[ArrayLike, "*shape"], scale: float):
+        check_positive(scale=scale)
+        self.mean, self.std = as_moments(mean=mean, std=std)
+        self.scale = scale
+
     @classmethod
     def fit(cls, x: Float[ArrayLike, " batch *shape"]) -> "Moments":
-        """The moments of the samples `x`, computed in float64."""
-        x = np.asarray(x, np.float64)
+        """The moments of the samples `x`, computed in float64.
+
+        **Raises:** `ValueError` where the samples are not finite, do not differ, or have moments beyond the range of
+            JAX's precision.
+        """
+        x = as_known(x, "x")
+        # Numbers of that range have squares in float64.
+        rounded(x, "x")
         # In two steps: the mean of large numbers is rounded, and what it is off would add to the variance.
         mean = x.mean(0)
         mean = mean + (x - mean).mean(0)
         std = np.sqrt(np.mean((x - mean) ** 2, 0))
         dtype = jax.dtypes.canonicalize_dtype(np.float64)
+        if x.ndim < 1 or not std.size or not std.max() >= np.finfo(dtype).tiny:
+            found = f"their greatest standard deviation is {std.max():.3g}" if std.size else f"got shape {x.shape}"
+            raise ValueError(f"`x` must hold samples that differ in {dtype}; {found}.")
         return cls(jnp.asarray(mean, dtype), jnp.asarray(std, dtype), 2.0 ** round(math.log2(std.max())))
 
     def standardise(self, x: Float[ArrayLike, " batch *shape"]) -> Float[Array, " batch *shape"]:
@@ -49,6 +68,18 @@ class Moments(eqx.Module):
             return (x - self.mean[None]) / self.scale
         mean = np.asarray(self.mean, np.float64)
         return jnp.asarray((np.asarray(x, np.float64) - mean) / self.scale, self.mean.dtype)
+
+
+def as_moments(**values: ArrayLike) -> tuple[Array, ...]:
+    """A mean and a spread, given by their names in this order, as JAX arrays.
+
+    **Raises:** `ValueError` that names the one that is not finite, or a spread that is negative.
+    """
+    mean, spread = (as_floats(value, name) for name, value in values.items())
+    if not isinstance(spread, Tracer) and (np.asarray(spread) < 0).any():
+        name = list(values)[1]
+        raise ValueError(f"`{name}` must not be negative; its least entry is {np.asarray(spread).min():.3g}.")
+    return mean, spread
 
 
 def in_units(z: Array, log_snr: Array, origin: Array, scale: float) -> tuple[Array, Array]:

@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Array
 
 from .._arguments import check_positive, check_whole
+from .._arrays import plain_array, to_float64
 from ..integral import Estimate
 
 
@@ -28,10 +29,21 @@ def bits_per_dim(nats: _Nats, dim: int, *, spacing: float = 1.0, scale: float = 
 
     **Returns:** bits per dimension, of the kind that came in; an estimate keeps its errors, its unit is `"bits"`.
 
-    **Raises:** `ValueError` unless `dim` is a whole number, and `spacing` and `scale` are positive.
+    **Raises:** `ValueError` where `nats` are none or NaN, and unless `dim` is a whole number, and `spacing` and `scale`
+        are positive.
     """
     check_whole("dim", dim, least=1)
     check_positive(spacing=spacing, scale=scale)
+    is_number = isinstance(nats, (int, float)) and not isinstance(nats, bool)
+    if not is_number and not isinstance(nats, (Estimate, np.ndarray, np.generic, Array)):
+        raise ValueError(f"`nats` must be a number, an array or an entropax.Estimate; got {nats!r}.")
+    if is_number and math.isnan(nats):
+        raise ValueError("`nats` must be a number; got nan.")
+    if isinstance(nats, (np.ndarray, np.generic)):
+        nats = plain_array(nats, "nats")
+        # Infinite nats are those of what is impossible.
+        if np.isnan(to_float64(nats, "nats")).any():
+            raise ValueError("`nats` must be numbers; they hold NaN.")
     offset = -math.log2(spacing) - math.log2(scale)
     if isinstance(nats, Estimate):
         return (nats.bits * (1 / dim)).shifted(offset)

@@ -6,7 +6,8 @@ from jaxtyping import ArrayLike, Float
 from scipy.interpolate import PchipInterpolator
 from scipy.special import expit
 
-from .._arguments import check_whole
+from .._arguments import check_finite, check_whole
+from .._arrays import as_known
 
 
 class CurveLikelihood(NamedTuple):
@@ -90,8 +91,7 @@ def nll_from_mse_curve(
             raise ValueError("`gaussian_mse` was given without `sum_log_eigenvalues`, the constant that belongs to it.")
         return CurveLikelihood(0.5 * _integral(nodes, error), 0.5 * float(error[0]), 0.0)
 
-    if not math.isfinite(sum_log_eigenvalues):
-        raise ValueError(f"`sum_log_eigenvalues` must be finite; got {sum_log_eigenvalues}.")
+    check_finite(sum_log_eigenvalues=sum_log_eigenvalues)
     entropy = 0.5 * dim * math.log(2 * math.pi * math.e) + 0.5 * sum_log_eigenvalues
     if gaussian_mse is None:
         gap, decay = dim * expit(nodes + sum_log_eigenvalues / dim) - error, 1.0
@@ -101,15 +101,9 @@ def nll_from_mse_curve(
 
 
 def _read(name: str, values, shape) -> np.ndarray:
-    try:
-        array = np.asarray(values, np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"`{name}` must be an array of numbers; got a {type(values).__name__}.") from None
+    array = as_known(values, name)
     if array.ndim != 1 or shape not in (None, array.shape):
         raise ValueError(f"`{name}` must have shape {shape or '(nodes,)'}; got {array.shape}.")
-    if not np.isfinite(array).all():
-        place = int(np.argmin(np.isfinite(array)))
-        raise ValueError(f"`{name}` must be finite; got {array[place]} at index {place}.")
     return array
 
 

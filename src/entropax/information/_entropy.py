@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 from collections.abc import Callable
 
 import equinox as eqx
@@ -9,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
 from .._arguments import check_instance, check_key
+from .._arrays import plain_array
 from ..denoiser import AbstractDenoiser, check_denoiser, Equilibrium, Gaussian, Product, Unconditional
 from ..integral import (
     AbstractLocalIntegrand,
@@ -240,13 +242,12 @@ def _gap_to_fitted(denoiser, reference, name, x, *, key, integrator) -> Estimate
     x, _ = as_samples(x)
     if isinstance(reference, AbstractDenoiser):
         return integrate(Gap(denoiser, reference), x, key=key, integrator=integrator)
-    if not callable(reference):
-        raise ValueError(
-            f"`{name}` must be a denoiser, or a function that fits one to samples; got {type(reference).__name__}."
-        )
+    if not callable(reference) or inspect.isclass(reference):
+        found = reference.__name__ if inspect.isclass(reference) else type(reference).__name__
+        raise ValueError(f"`{name}` must be a denoiser, or a function that fits one to samples; got {found}.")
     if len(x) < 2 * _FOLDS:
         raise ValueError(f"`x` must hold {2 * _FOLDS} samples or more to fit a reference to; got {len(x)}.")
-    values = np.asarray(x)
+    values = plain_array(x, "x")
     # Folds differ by one sample at most; there is none of the last index, which leaves out nothing.
     fold = np.random.default_rng(np.asarray(jr.key_data(key))).permutation(len(values)) % _FOLDS
     found = [reference(values[fold != k]) for k in range(_FOLDS + 1)]

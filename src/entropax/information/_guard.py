@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, PyTree
+from jaxtyping import ArrayLike, Int, PyTree
 
+from .._arguments import check_instance
+from .._arrays import plain_array
 from ..integral import Estimate
 
 
@@ -40,14 +42,28 @@ def check_mutual_information(estimate: Estimate, y: PyTree, name: str = "I(X;Y)"
     - `y`: the conditions it was made with.
     - `name`: what the warning calls it.
     """
+    check_instance("estimate", estimate, Estimate)
     warn_below(estimate, 0.0, f"{name} >= 0")
     if is_discrete(y) and not isinstance(jax.tree.leaves(y)[0], Tracer):
         warn_above(estimate, label_entropy(jax.tree.leaves(y)[0]), f"{name} <= H(Y)")
 
 
-def label_entropy(y: Array) -> float:
-    """The entropy $H(Y)$ in nats of the labels' frequencies."""
-    _, counts = np.unique(np.asarray(y), return_counts=True)
+def label_entropy(y: Int[ArrayLike, " batch"]) -> float:
+    """The entropy $H(Y)$ in nats of the labels' frequencies.
+
+    **Arguments:**
+
+    - `y`: labels, integers of shape `(batch,)`.
+
+    **Raises:** `ValueError` where they are none of these, are traced, or there are none.
+    """
+    labels = plain_array(y, "y")
+    if labels.dtype.kind not in "biu" or labels.ndim != 1 or not labels.size:
+        raise ValueError(
+            f"`y` must be labels, integers of shape (batch,), one or more; got {labels.dtype} of shape {labels.shape}. "
+            "Number labels from 0 on, as numpy.unique(..., return_inverse=True) does."
+        )
+    _, counts = np.unique(labels, return_counts=True)
     share = counts / counts.sum()
     return float(-(share * np.log(share)).sum())
 
@@ -55,7 +71,7 @@ def label_entropy(y: Array) -> float:
 def is_discrete(y: PyTree) -> bool:
     """Whether conditions are labels: one array of integers, of shape `(batch,)`."""
     leaves = jax.tree.leaves(y)
-    return len(leaves) == 1 and leaves[0].ndim == 1 and jnp.issubdtype(leaves[0].dtype, jnp.integer)
+    return len(leaves) == 1 and jnp.ndim(leaves[0]) == 1 and jnp.issubdtype(leaves[0].dtype, jnp.integer)
 
 
 def _warn_beyond(estimate: Estimate, inside: float, bound: str) -> None:

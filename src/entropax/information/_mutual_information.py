@@ -145,7 +145,8 @@ class Posterior(AbstractMethod):
     def __check_init__(self):
         if not isinstance(self.temperatures, tuple) or not self.temperatures:
             raise ValueError(f"`temperatures` must be a tuple of one number or more; got {self.temperatures!r}.")
-        check_positive(temperatures=self.temperatures)
+        for temperature in self.temperatures:
+            check_positive(temperatures=temperature)
 
     def __call__(self, denoiser, x, y, *, key, reference, integrator):
         if reference is not None:

@@ -4,9 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Inexact, PyTree
+from jaxtyping import Array, ArrayLike, Inexact, PyTree
 
+from .._arguments import check_finite, check_instance
+from .._arrays import as_known, plain_array, rounded
 from ..integral import Estimate, TruncationWarning
+from ..integral._samples import is_list_of_numbers
+from ._condition import check_given
 
 
 # Beyond so many coordinates the eigenvalues cost more than they tell.
@@ -16,7 +20,7 @@ _MOST_COORDINATES = 1024
 _ROUNDING = 1e-14
 
 
-def information_above(x: Inexact[Array, " batch *shape"], y: PyTree, log_snr: float) -> float:
+def information_above(x: Inexact[ArrayLike, " batch *shape"], y: PyTree, log_snr: float) -> float:
     r"""How much of $I(X;Y)$ lies above a noise level, by second moments alone: with $C$ the covariance of the samples,
     $R$ that of what the best linear map of $y$ leaves of them, and $n = e^{-\lambda}$ the noise,
 
@@ -31,19 +35,31 @@ def information_above(x: Inexact[Array, " batch *shape"], y: PyTree, log_snr: fl
 
     **Returns:** nats; zero for labels, and where there are too few samples (ten for each coordinate) or more than 1024
         coordinates.
+
+    **Raises:** `ValueError` where samples are traced, empty, not finite, of different lengths, or beyond the range of
+        the precision of JAX, and where `y` is not given or `log_snr` is not finite.
     """
-    leaves = jax.tree.leaves(y)
-    if any(not jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves):
+    check_given(y)
+    check_finite(log_snr=log_snr)
+    leaves = [plain_array(leaf, "y") for leaf in jax.tree.leaves(y, is_leaf=is_list_of_numbers)]
+    given = [plain_array(x, "x"), *leaves]
+    for array, name in zip(given, ("x", *("y" for _ in leaves))):
+        if array.ndim < 1 or not array.size or len(array) != len(given[0]):
+            raise ValueError(f"`{name}` must hold one row for each sample, one or more; got shape {array.shape}.")
+    if any(jnp.issubdtype(leaf.dtype, kind) for leaf in leaves for kind in (jnp.integer, jnp.bool_)):
         return 0.0
-    flat = [np.asarray(leaf, np.float64).reshape(len(x), -1) for leaf in (x, *leaves)]
+    tables = [as_known(x, "x"), *(as_known(leaf, "y") for leaf in leaves)]
+    for table, name in zip(tables, ("x", *("y" for _ in leaves))):
+        rounded(table, name)
+    flat = [table.reshape(len(table), -1) for table in tables]
     samples, given = flat[0], np.concatenate(flat[1:], 1)
     coordinates = samples.shape[1] + given.shape[1]
-    if coordinates > _MOST_COORDINATES or len(x) < 10 * coordinates:
+    if coordinates > _MOST_COORDINATES or len(samples) < 10 * coordinates:
         return 0.0
     samples, given = samples - samples.mean(0), given - given.mean(0)
     residuals = samples - given @ np.linalg.lstsq(given, samples, rcond=None)[0]
     # Of the samples themselves: their covariance would lose the least of its eigenvalues.
-    variances, left = (np.linalg.svd(part, compute_uv=False) ** 2 / len(x) for part in (samples, residuals))
+    variances, left = (np.linalg.svd(part, compute_uv=False) ** 2 / len(samples) for part in (samples, residuals))
     floor, noise = _ROUNDING * variances[0], np.exp(-log_snr)
     variances, left = np.maximum(variances, floor), np.maximum(left, floor)
     seen = np.log((variances + noise) / (left + noise))
@@ -63,6 +79,7 @@ def check_resolution(
     - `log_snr`: where its integral ends.
     - `name`: what the warning calls it.
     """
+    check_instance("estimate", estimate, Estimate)
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((x, y, estimate.value))):
         return
     unseen = information_above(x, y, log_snr)

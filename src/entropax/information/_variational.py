@@ -11,6 +11,7 @@ from jaxtyping import Array, ArrayLike, Float, Inexact, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
 from .._arguments import check_instance, check_key
+from .._arrays import as_floats
 from ..denoiser import AbstractDenoiser, check_denoiser, check_labels, diffuse, Grid, noise, signal
 from ..integral import as_samples, check_units, Estimate, mean_of
 from ..integral._integrands import check_prediction
@@ -152,8 +153,8 @@ def variational_bound(
     x, y = as_samples(x, y)
     check_labels(denoiser, y, "y")
     decoder.check(x)
-    _check_log_snr(log_snr, x.dtype, denoiser)
-    levels = jnp.asarray(log_snr, x.dtype)
+    levels = as_floats(log_snr, "log_snr").astype(x.dtype)
+    _check_log_snr(levels, denoiser)
 
     batch, dim = x.shape[0], math.prod(x.shape[1:])
     chunks = -(-batch // max(1, min(_SAMPLES, _NUMBERS // max(dim, 1))))
@@ -205,25 +206,22 @@ def _bound(denoiser, decoder, log_snr, x, y, key, rows):
     return outer + middle, jnp.where(jnp.all(terms, 0), terms.shape[0], jnp.argmin(terms, 0))
 
 
-def _check_log_snr(log_snr, dtype, denoiser) -> None:
-    if np.ndim(log_snr) != 1 or np.size(log_snr) < 2:
+def _check_log_snr(log_snr, denoiser) -> None:
+    if log_snr.ndim != 1 or log_snr.size < 2:
         raise ValueError(
-            f"`log_snr` must have shape (steps,) with two steps or more; got {np.shape(log_snr)}. It holds all noise "
+            f"`log_snr` must have shape (steps,) with two steps or more; got {log_snr.shape}. It holds all noise "
             "levels, from the least noise to the most."
         )
     if isinstance(log_snr, Tracer):
         return
     # As it is used: levels that differ in more digits than x has are one.
-    values = np.asarray(log_snr).astype(dtype).astype(np.float64)
-    if not np.isfinite(values).all():
-        place = int(np.argmin(np.isfinite(values)))
-        raise ValueError(f"`log_snr` must be finite; got {values[place]} at index {place}.")
+    values = np.asarray(log_snr, np.float64)
     rising = np.flatnonzero(np.diff(values) >= 0)
     if rising.size:
         k = int(rising[0])
         raise ValueError(
             f"`log_snr` must be strictly decreasing; got {values[k]:g} at index {k} and {values[k + 1]:g} at index "
-            f"{k + 1}, in {np.dtype(dtype).name}, the precision of `x`."
+            f"{k + 1}, in {log_snr.dtype.name}, the precision of `x`."
         )
     low, high = denoiser.log_snr_range
     if values[-1] < low - 1e-3 or values[0] > high + 1e-3:

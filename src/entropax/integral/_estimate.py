@@ -11,6 +11,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, Inexact
 
+from .._arguments import check_finite
 from ..process import AbstractProcess
 
 
@@ -95,6 +96,7 @@ class Estimate(eqx.Module):
 
         **Raises:** `ValueError` unless `level` is between 0 and 1.
         """
+        check_finite(level=level)
         if not 0 < level < 1:
             raise ValueError(f"`level` must be between 0 and 1; got {level}.")
         width = NormalDist().inv_cdf(0.5 + level / 2) * self.stderr
@@ -123,7 +125,11 @@ class Estimate(eqx.Module):
 
     def __truediv__(self, divisor: ArrayLike) -> "Estimate":
         number = _number(divisor, self.value.dtype)
-        return NotImplemented if number is None else self._scaled(1 / number)
+        if number is None:
+            return NotImplemented
+        if not isinstance(number, Tracer) and number == 0:
+            raise ZeroDivisionError(f"An estimate must be divided by another number than 0; got ({self}) / {divisor}.")
+        return self._scaled(1 / number)
 
     def _scaled(self, factor: float | Array) -> "Estimate":
         scale = lambda leaf: None if leaf is None else factor * leaf
@@ -243,8 +249,13 @@ class Estimate(eqx.Module):
     def __float__(self) -> float:
         """The value, without its error.
 
-        **Raises:** `ValueError` where `value` is not one number.
+        **Raises:** `ValueError` where `value` is not one number, or is traced.
         """
+        if isinstance(self.value, Tracer):
+            raise ValueError(
+                "The value of this estimate is traced by JAX and is no number yet: take `.value`, or `float` outside "
+                "of jax.jit, jax.vmap and jax.grad."
+            )
         if self.value.ndim > 0:
             raise ValueError(
                 f"An estimate of shape {self.value.shape} is not one number: `float` takes that of `.sum()`, or of one "

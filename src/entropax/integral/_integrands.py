@@ -4,8 +4,10 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Inexact, Int
+from jaxtyping import Array, ArrayLike, Float, Inexact, Int
 
+from .._arguments import check_callable, check_instance
+from .._arrays import as_integers
 from ..denoiser import AbstractDenoiser, check_denoiser, check_labels, check_range
 
 
@@ -161,10 +163,18 @@ class ClassLosses(AbstractIntegrand):
 
     - `denoiser`: a conditional denoiser.
     - `classes`: the labels, shape `(classes,)`.
+
+    **Raises:** `ValueError` where `classes` are not integers of that shape.
     """
 
     denoiser: AbstractDenoiser
     classes: Int[Array, " classes"]
+
+    def __init__(self, denoiser: AbstractDenoiser, classes: Int[ArrayLike, " classes"]):
+        check_denoiser(denoiser, "denoiser")
+        self.denoiser, self.classes = denoiser, as_integers(classes, "classes")
+        if self.classes.ndim != 1 or not self.classes.size:
+            raise ValueError(f"`classes` must have shape (classes,), one or more; got {self.classes.shape}.")
 
     @property
     def denoisers(self) -> tuple[AbstractDenoiser, ...]:
@@ -221,10 +231,16 @@ class Difference(AbstractLocalIntegrand):
     **Arguments:**
 
     - `first`, `second`: two integrands that are sums over coordinates.
+
+    **Raises:** `ValueError` where one of them is none.
     """
 
     first: AbstractLocalIntegrand
     second: AbstractLocalIntegrand
+
+    def __check_init__(self):
+        for name in ("first", "second"):
+            check_instance(name, getattr(self, name), AbstractLocalIntegrand)
 
     @property
     def denoisers(self) -> tuple[AbstractDenoiser, ...]:
@@ -281,11 +297,18 @@ class Controlled(AbstractIntegrand):
     - `integrand`: the rate wanted.
     - `control`: a rate like it, evaluated on the same noise.
     - `mean`: the population mean of `control` as a function of $\lambda$.
+
+    **Raises:** `ValueError` where `integrand` or `control` is no integrand, or `mean` no function.
     """
 
     integrand: AbstractIntegrand
     control: AbstractIntegrand
     mean: Callable[[Array], Array]
+
+    def __check_init__(self):
+        for name in ("integrand", "control"):
+            check_instance(name, getattr(self, name), AbstractIntegrand)
+        check_callable("mean", self.mean, "the log-SNR")
 
     @property
     def denoisers(self) -> tuple[AbstractDenoiser, ...]:

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
 
-from .._arguments import check_instance, check_positive, check_whole
+from .._arguments import check_finite, check_instance, check_positive, check_whole
+from .._arrays import as_floats
 
 
 # Cells of the profile that randomly placed nodes are binned into.
@@ -176,8 +177,7 @@ class Logistic(AbstractDensity):
     scale: float = 3.0
 
     def __check_init__(self):
-        if not isinstance(self.loc, Tracer) and not np.isfinite(self.loc):
-            raise ValueError(f"`loc` must be finite; got {self.loc}.")
+        check_finite(loc=self.loc)
         check_positive(scale=self.scale)
 
     def quantile(self, u: Array, low: Float[Array, ""], high: Float[Array, ""]) -> Array:
@@ -201,19 +201,23 @@ class Piecewise(AbstractDensity):
 
     - `edges`: increasing, shape `(pieces + 1,)`.
     - `heights`: positive, shape `(pieces,)`; normalised here.
+
+    **Raises:** `ValueError` where shapes do not fit, edges do not increase, and heights are not positive.
     """
 
     edges: Float[Array, " edges"]
     heights: Float[Array, " pieces"]
 
-    def __check_init__(self):
-        shapes = jnp.shape(self.edges), jnp.shape(self.heights)
+    def __init__(self, edges: Float[ArrayLike, " edges"], heights: Float[ArrayLike, " pieces"]):
+        self.edges, self.heights = as_floats(edges, "edges"), as_floats(heights, "heights")
+        shapes = self.edges.shape, self.heights.shape
         if len(shapes[0]) != 1 or len(shapes[1]) != 1 or shapes[0][0] != shapes[1][0] + 1 or not shapes[1][0]:
             raise ValueError(
                 f"`edges` must have shape (pieces + 1,) and `heights` (pieces,), with one piece or more; got "
                 f"{shapes[0]} and {shapes[1]}."
             )
-        check_positive(heights=self.heights)
+        if not isinstance(self.heights, Tracer) and not np.all(np.asarray(self.heights) > 0):
+            raise ValueError(f"`heights` must be positive; got {np.asarray(self.heights)}.")
         if not isinstance(self.edges, Tracer) and not np.all(np.diff(np.asarray(self.edges, np.float64)) > 0):
             raise ValueError(f"`edges` must be numbers that increase; got {np.asarray(self.edges)}.")
 

@@ -6,6 +6,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Inexact, PyTree, Shaped
 
+from .._arrays import to_float64
 from ..denoiser import check_conditions
 
 
@@ -13,8 +14,8 @@ def as_samples(
     x: Shaped[ArrayLike, "..."], y: PyTree | None = None
 ) -> tuple[Inexact[Array, " batch *shape"], PyTree | None]:
     """Samples and their conditions as JAX arrays. In `x`, lists, integers, truth values and floats of half precision
-    become floats of JAX's default precision; in `y`, lists become arrays, and truth values and unsigned integers signed
-    ones. Values that are traced are not checked.
+    become floats of JAX's default precision; in `y`, lists become arrays, floats of 8 bits those of the default
+    precision, and truth values and unsigned integers signed integers. Values that are traced are not checked.
 
     **Arguments:**
 
@@ -32,13 +33,16 @@ def as_samples(
     if x.ndim < 1 or 0 in x.shape:
         raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {x.shape}.")
     _check_finite(x, "x")
-    y = jax.tree.map(lambda leaf: _as_condition(leaf, "y"), y, is_leaf=_is_list_of_numbers)
+    y = jax.tree.map(lambda leaf: _as_condition(leaf, "y"), y, is_leaf=is_list_of_numbers)
     check_conditions(x, y)
     return x, y
 
 
 def _as_condition(values, name) -> Array:
     array = _as_array(values, name)
+    # What has 8 bits does not mix with other floats.
+    if jnp.issubdtype(array.dtype, jnp.floating) and jnp.finfo(array.dtype).bits < 16:
+        array = array.astype(jnp.result_type(float))
     if array.dtype == jnp.bool_ or jnp.issubdtype(array.dtype, jnp.unsignedinteger):
         return array.astype(jnp.int32)
     _check_finite(array, name)
@@ -50,6 +54,9 @@ def _as_array(values, name) -> Array:
         array = values
     else:
         host = _on_host(values, name)
+        # JAX knows of no floats of more than 64 bits.
+        if host.dtype.kind == "f" and host.dtype.itemsize > 8:
+            host = to_float64(host, name)
         # What is too large becomes infinite, and is refused as such.
         with np.errstate(over="ignore"):
             array = jnp.asarray(host.astype(jax.dtypes.canonicalize_dtype(host.dtype)))
@@ -89,11 +96,11 @@ def _on_host(values, name) -> np.ndarray:
     return array
 
 
-def _is_list_of_numbers(node) -> bool:
+def is_list_of_numbers(node) -> bool:
     """Lists, of lists, of numbers: what users mean as one array, and JAX takes for a tree of them."""
     if not isinstance(node, list):
         return False
-    return all(isinstance(part, bool | int | float | str) or _is_list_of_numbers(part) for part in node)
+    return all(isinstance(part, bool | int | float | str) or is_list_of_numbers(part) for part in node)
 
 
 def _check_finite(array, name) -> None:

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from equinox import AbstractVar
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._arguments import as_sequence, check_callable, check_finite, check_instance
+from ..denoiser import check_denoiser
 from ..information import nll
 from ..integral import Estimate, Integrator, mean_of
 from ..nn import AbstractEncoder, DiagonalNormal
@@ -64,6 +66,23 @@ class AbstractAutoencoder(eqx.Module):
         return tuple(jax.vmap(encoder)(x) for encoder in self.encoders)
 
 
+def check_autoencoder(model: object) -> None:
+    """Refuses what is no autoencoder.
+
+    **Raises:** `ValueError` that names it `model`.
+    """
+    check_instance("model", model, AbstractAutoencoder)
+
+
+def check_encoders(encoders: object) -> None:
+    """Refuses what is not a tuple of encoders.
+
+    **Raises:** `ValueError` that names the one that is none.
+    """
+    for place, encoder in enumerate(as_sequence("encoders", encoders, "encoders")):
+        check_instance(f"encoders[{place}]", encoder, AbstractEncoder)
+
+
 class DiffusionAutoencoder(AbstractAutoencoder):
     r"""Encoders and a diffusion decoder,
 
@@ -85,6 +104,8 @@ class DiffusionAutoencoder(AbstractAutoencoder):
     denoiser: Bands
 
     def __check_init__(self):
+        check_denoiser(self.denoiser, "denoiser", Bands)
+        check_encoders(self.encoders)
         if len(self.encoders) != len(self.denoiser.edges) + 1:
             raise ValueError(
                 f"`encoders` must be {len(self.denoiser.edges) + 1}, one for each band; got {len(self.encoders)}."
@@ -129,6 +150,9 @@ class VariationalAutoencoder(AbstractAutoencoder):
     log_std: Float[Array, ""]
 
     def __check_init__(self):
+        check_encoders(self.encoders)
+        check_callable("net", self.net, "the latent")
+        check_finite(log_std=self.log_std)
         if len(self.encoders) != 1:
             raise ValueError(f"`encoders` of a variational autoencoder must be one; got {len(self.encoders)}.")
 

@@ -5,7 +5,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from ..denoiser import AbstractDenoiser, mixed_predictions, predictions
+from .._arguments import check_finite, check_instance
+from ..denoiser import AbstractDenoiser, check_denoiser, mixed_predictions, predictions
 from ..process import AbstractProcess
 
 
@@ -22,6 +23,9 @@ def band_edges(process: AbstractProcess, *times: float) -> tuple[float, ...]:
 
     **Raises:** `ValueError` unless all times differ and lie strictly between 0 and $T$.
     """
+    check_instance("process", process, AbstractProcess)
+    for time in times:
+        check_finite(times=time)
     if not all(0 < time < process.T for time in times) or len(set(times)) < len(times):
         raise ValueError(f"`times` must differ, and lie strictly between 0 and T = {process.T}; got {times}.")
     return tuple(float(process.log_snr(jnp.asarray(time))) for time in sorted(times, reverse=True))
@@ -54,6 +58,11 @@ class Bands(AbstractDenoiser):
     edges: tuple[float, ...] = eqx.field(static=True)
 
     def __check_init__(self):
+        check_denoiser(self.denoiser, "denoiser")
+        if not isinstance(self.edges, tuple):
+            raise ValueError(f"`edges` must be a tuple of numbers; got {self.edges!r}.")
+        for edge in self.edges:
+            check_finite(edges=edge)
         low, high = self.denoiser.log_snr_range
         if not all(a < b for a, b in itertools.pairwise((low, *self.edges, high))):
             raise ValueError(

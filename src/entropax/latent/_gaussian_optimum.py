@@ -4,6 +4,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from .._arguments import check_positive
+from .._arrays import as_known
+
 
 class GaussianOptimum(NamedTuple):
     """What the best latents of a Gaussian tell of it.
@@ -46,14 +49,15 @@ def gaussian_optimum(
 
     **Raises:** `ValueError` unless `variances` and `weight` are positive and `edges` increase.
     """
-    if not weight > 0:
-        raise ValueError(f"`weight` must be positive; got {weight}.")
-    if not np.all(np.asarray(variances) > 0):
-        raise ValueError(f"`variances` must be positive; got {variances}.")
-    if len(edges) < 2 or not np.all(np.diff(edges) > 0):
+    check_positive(weight=weight)
+    known = as_known(variances, "variances")
+    if known.ndim != 1 or not known.size or not (known > 0).all():
+        raise ValueError(f"`variances` must be positive numbers along one axis; got {variances}.")
+    ends = as_known(edges, "edges")
+    if ends.ndim != 1 or ends.size < 2 or not np.all(np.diff(ends) > 0):
         raise ValueError(f"`edges` must be two noise levels or more that increase; got {edges}.")
-    silent = np.log(np.asarray(variances, np.float64))
-    found = np.stack([_of_band(silent, low, high, weight) for low, high in itertools.pairwise(edges)])
+    silent = np.log(known)
+    found = np.stack([_of_band(silent, low, high, weight) for low, high in itertools.pairwise(ends)])
     return GaussianOptimum(0.5 * (silent - found), found)
 
 

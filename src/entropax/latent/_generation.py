@@ -5,20 +5,25 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser
+from .._arguments import check_instance, check_key
+from .._arrays import as_floats
+from ..denoiser import AbstractDenoiser, check_denoiser
+from ..information._condition import check_given
 from ..process import LogSNR
 from ..solve import sample, Sampler
-from ._autoencoder import AbstractAutoencoder
+from ._autoencoder import AbstractAutoencoder, check_autoencoder
 from ._bands import Latents
 
 
 def split_latents(model: AbstractAutoencoder, z: Float[Array, "batch width"]) -> Latents:
     """The latents of an autoencoder out of one vector that holds them one after the other.
 
-    **Raises:** `ValueError` where they are not as wide together.
+    **Raises:** `ValueError` where `model` is no autoencoder, or they are not as wide together.
     """
+    check_autoencoder(model)
+    z = as_floats(z, "z")
     widths = [encoder.dim for encoder in model.encoders]
-    if z.shape[-1] != sum(widths):
+    if z.ndim < 1 or z.shape[-1] != sum(widths):
         raise ValueError(f"`z` must hold the {sum(widths)} numbers of all latents; got shape {z.shape}.")
     return tuple(jnp.split(z, list(itertools.accumulate(widths))[:-1], -1))
 
@@ -46,12 +51,17 @@ def generate(
 
     **Returns:** samples, shape `(batch, *shape)`.
 
-    **Raises:** as [`entropax.sample`][].
+    **Raises:** `ValueError` where one of the first two is no autoencoder or no denoiser; as [`entropax.sample`][].
 
     ??? cite "Source"
         Diffusion models are Kelly gamblers, the end of App. F.1; Preechakul et al., Diffusion autoencoders (2022).
     """
-    latent_key, key = jr.split(key)
+    check_autoencoder(model)
+    check_denoiser(prior, "prior")
+    check_given(y)
+    check_instance("prior_sampler", prior_sampler, (Sampler, type(None)))
+    check_instance("sampler", sampler, (Sampler, type(None)))
+    latent_key, key = jr.split(check_key(key))
     width = sum(encoder.dim for encoder in model.encoders)
     shape = (len(jax.tree.leaves(y)[0]), width)
     prior_sampler = prior_sampler or Sampler(log_snr_range=prior.log_snr_range)

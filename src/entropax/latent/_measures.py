@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser
+from .._arguments import as_sequence, check_key
+from ..denoiser import AbstractDenoiser, check_denoiser
 from ..information import nll
-from ..integral import Estimate, Integrator, mean_of
-from ._autoencoder import AbstractAutoencoder
+from ..integral import as_samples, Estimate, Integrator, mean_of
+from ._autoencoder import AbstractAutoencoder, check_autoencoder
 from ._bands import Latents
 
 
@@ -54,10 +55,13 @@ def encode(model: AbstractAutoencoder, x: Float[Array, " batch *shape"], *, key:
     - `x`: samples, shape `(batch, *shape)`.
     - `key`: for the draws.
 
-    **Raises:** `ValueError` on samples of another shape than the encoders were made for; `FloatingPointError` where an
+    **Raises:** `ValueError` where `model` is no autoencoder and on samples that are empty, not finite or of another
+    shape than the encoders were made for; `FloatingPointError` where an
     encoder's $\sigma$ is not finite, or diverges.
     """
-    return tuple(q.sample(k) for q, k in zip(_checked(model, x), jr.split(key, len(model.encoders)), strict=True))
+    check_key(key)
+    posteriors = _checked(model, x)
+    return tuple(q.sample(k) for q, k in zip(posteriors, jr.split(key, len(posteriors)), strict=True))
 
 
 def rates(model: AbstractAutoencoder, x: Float[Array, " batch *shape"]) -> tuple[Estimate, ...]:
@@ -115,6 +119,10 @@ def learnt_rates(
 
     **Raises:** `ValueError` unless there is a prior for each latent; as [`entropax.latent.encode`][].
     """
+    check_autoencoder(model)
+    check_key(key)
+    for place, prior in enumerate(as_sequence("priors", priors, "denoisers, one for each latent")):
+        check_denoiser(prior, f"priors[{place}]")
     if len(priors) != len(model.encoders):
         raise ValueError(f"`priors` must be {len(model.encoders)}, one for each latent; got {len(priors)}.")
     found = []
@@ -145,7 +153,7 @@ def rate_distortion(
 
     **Raises:** as [`entropax.latent.encode`][].
     """
-    latent_key, key = jr.split(key)
+    latent_key, key = jr.split(check_key(key))
     latents = encode(model, x, key=latent_key)
     return RateDistortion(rates(model, x), model.distortion(x, latents, key=key, integrator=integrator))
 
@@ -156,7 +164,8 @@ def _posteriors(model, x):
 
 
 def _checked(model, x):
-    posteriors = _posteriors(model, x)
+    check_autoencoder(model)
+    posteriors = _posteriors(model, as_samples(x)[0])
     for place, q in enumerate(posteriors):
         widest = float(jnp.max(q.log_std))
         if not bool(jnp.all(jnp.isfinite(q.mean))) or not widest <= math.log(_WIDEST):

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float
 
+from .._arguments import check_callable, check_instance, check_not_negative, check_share
 from ..train import AbstractObjective, AbstractWeighting, Likelihood
 
 
@@ -23,7 +24,8 @@ class NegativeELBO(AbstractObjective):
     - `unconditional`: the share of each batch that a diffusion decoder has to do without latents, so that it is a model
         of $p(x)$ as well; the rate counts for the others.
 
-    **Raises:** `ValueError` where `weight` is a number below zero, which would pay for telling more.
+    **Raises:** `ValueError` where `weight` is a number below zero, which would pay for telling more, `weighting` is
+        none, and where `unconditional` is not between 0 and 1.
 
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (66), (67), (74), whose $\gamma$ is $\beta$; Higgins et al., beta-VAE
@@ -35,8 +37,12 @@ class NegativeELBO(AbstractObjective):
     unconditional: float = 0.0
 
     def __check_init__(self):
-        if not callable(self.weight) and not self.weight >= 0:
-            raise ValueError(f"`weight` must not be negative; got {self.weight}.")
+        if callable(self.weight):
+            check_callable("weight", self.weight, "the share of the training that was taken")
+        else:
+            check_not_negative(weight=self.weight)
+        check_instance("weighting", self.weighting, AbstractWeighting)
+        check_share(unconditional=self.unconditional)
 
     def __call__(self, model, x, y, *, key, progress, dropout):
         del y

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._arguments import check_key, check_whole
 from ._group_norm import GroupNorm
 from ._linear import affine, at_least_float32, zero_linear
 
@@ -33,7 +34,10 @@ class SelfAttention(eqx.Module):
     heads: int = eqx.field(static=True)
 
     def __init__(self, channels: int, norm: GroupNorm, *, heads: int = 1, key: PRNGKeyArray):
-        if heads < 1 or channels % heads:
+        check_whole("channels", channels, least=1)
+        check_whole("heads", heads, least=1)
+        check_key(key)
+        if channels % heads:
             raise ValueError(f"`heads` must divide the channels, {channels}; got {heads}.")
         self.norm = norm
         self.inputs = eqx.nn.Linear(channels, 3 * channels, key=key)

@@ -12,6 +12,7 @@ import jax.random as jr
 from einops import repeat
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._arguments import check_whole
 from ._conv import Conv2d
 from ._dropout import Dropout
 from ._group_norm import GroupNorm
@@ -20,6 +21,7 @@ from ._linear import affine, cast
 
 def group_norm(channels: int, groups: int, eps: float) -> GroupNorm:
     """A group norm; where `groups` does not divide `channels`, of as many groups as divide both."""
+    check_whole("groups", groups, least=1)
     return GroupNorm(math.gcd(groups, channels), channels, eps)
 
 

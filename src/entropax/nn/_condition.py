@@ -9,9 +9,10 @@ import numpy as np
 from equinox import AbstractVar
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
+from .._arguments import check_key, check_whole
+from .._arrays import as_known, rounded
 from .._conditions import check_label, check_vector
 from .._untrained import Untrained
-from ._encoder import check_dim
 from ._linear import affine
 
 
@@ -49,9 +50,14 @@ class NoCondition(AbstractCondition):
     **Arguments:**
 
     - `width`: of the embedding, all zeros.
+
+    **Raises:** `ValueError` unless `width` is positive.
     """
 
     width: int = eqx.field(static=True)
+
+    def __check_init__(self):
+        check_whole("width", self.width, least=1)
 
     def __call__(self, y: PyTree | None) -> Embedding:
         if y is not None:
@@ -71,6 +77,8 @@ class VectorCondition(AbstractCondition):
     - `y`: samples whose mean and covariance whiten, shape `(batch, dim_y)`; neither is trained.
     - `width`: of the embedding.
     - `key`: for the initialisation.
+
+    **Raises:** `ValueError` where `y` is no table of finite numbers with two rows or more, or `width` not positive.
     """
 
     linear: eqx.nn.Linear
@@ -80,7 +88,12 @@ class VectorCondition(AbstractCondition):
     width: int = eqx.field(static=True)
 
     def __init__(self, y: Float[ArrayLike, "batch dim_y"], width: int, *, key: PRNGKeyArray):
-        samples = np.asarray(y, np.float64)
+        samples = as_known(y, "y")
+        if samples.ndim != 2 or len(samples) < 2 or not samples.size:
+            raise ValueError(f"`y` must have shape (batch, dim_y) with at least two samples; got {samples.shape}.")
+        rounded(samples, "y")
+        check_whole("width", width, least=1)
+        check_key(key)
         self.mean = jnp.asarray(samples.mean(0), jnp.float32)
         # Columns of one size first: what is small in its own units is no direction of small variance.
         stds = samples.std(0)
@@ -112,6 +125,8 @@ class LabelCondition(AbstractCondition):
         network has never seen is not taken for the nearest one that it has.
     - `width`: of the embedding.
     - `key`: for the initialisation.
+
+    **Raises:** `ValueError` unless `classes` and `width` are positive.
     """
 
     tokens: Float[Array, "classes width"]
@@ -119,6 +134,9 @@ class LabelCondition(AbstractCondition):
     width: int = eqx.field(static=True)
 
     def __init__(self, classes: int, width: int, *, key: PRNGKeyArray):
+        check_whole("classes", classes, least=1)
+        check_whole("width", width, least=1)
+        check_key(key)
         self.tokens = jr.normal(key, (classes, width))
         self.null = jnp.zeros(width)
         self.width = width
@@ -143,7 +161,7 @@ class LatentCondition(AbstractCondition):
     - `width`: of the embedding.
     - `key`: for the initialisation.
 
-    **Raises:** `ValueError` unless `dim` is positive.
+    **Raises:** `ValueError` unless `dim` and `width` are positive.
     """
 
     linear: eqx.nn.Linear
@@ -153,7 +171,9 @@ class LatentCondition(AbstractCondition):
     width: int = eqx.field(static=True)
 
     def __init__(self, dim: int, width: int, *, key: PRNGKeyArray):
-        check_dim(dim)
+        check_whole("dim", dim, least=1)
+        check_whole("width", width, least=1)
+        check_key(key)
         linear_key, first_key, second_key = jr.split(key, 3)
         self.linear = eqx.nn.Linear(dim, width, key=linear_key)
         self.first = eqx.nn.Linear(dim, width, key=first_key)

@@ -9,9 +9,10 @@ import jax
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._arguments import check_key, check_shape, check_whole, check_wholes
 from ._blocks import nearest
 from ._conv import Conv2d
-from ._encoder import check_dim
+from ._encoder import check_image
 from ._linear import affine
 
 
@@ -25,14 +26,17 @@ class MLPDecoder(eqx.Module):
     - `widths`: of the layers; none for a decoder that is linear.
     - `key`: for the initialisation.
 
-    **Raises:** `ValueError` unless `dim` is positive.
+    **Raises:** `ValueError` unless `dim`, `widths` and the sizes of `shape` are positive whole numbers.
     """
 
     layers: list[eqx.nn.Linear]
     shape: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(self, dim: int, shape: tuple[int, ...], widths: Sequence[int] = (256, 256), *, key: PRNGKeyArray):
-        check_dim(dim)
+        check_whole("dim", dim, least=1)
+        check_shape("shape", shape)
+        check_key(key)
+        widths = check_wholes("widths", widths, least=1)
         widths = (dim, *widths, math.prod(shape))
         self.layers = [
             eqx.nn.Linear(inputs, outputs, key=layer_key)
@@ -59,7 +63,8 @@ class ConvDecoder(eqx.Module):
     - `widths`: the channels from the full resolution down, as the encoder has them.
     - `key`: for the initialisation.
 
-    **Raises:** `ValueError` unless `dim` is positive.
+    **Raises:** `ValueError` unless `dim`, `widths` and the sizes of `shape` are positive whole numbers and the image
+        has pixels for all doublings.
     """
 
     first: eqx.nn.Linear
@@ -68,8 +73,12 @@ class ConvDecoder(eqx.Module):
     sizes: tuple[tuple[int, int], ...] = eqx.field(static=True)
 
     def __init__(self, dim: int, shape: tuple[int, int, int], widths: Sequence[int] = (32, 64), *, key: PRNGKeyArray):
-        check_dim(dim)
-        first_key, output_key, *layer_keys = jr.split(key, len(widths) + 2)
+        check_whole("dim", dim, least=1)
+        check_image("shape", shape)
+        widths = check_wholes("widths", widths, least=1)
+        if min(shape[1:]) < 2 ** len(widths):
+            raise ValueError(f"`widths`: {len(widths)} doublings want {2 ** len(widths)} pixels a side; got {shape}.")
+        first_key, output_key, *layer_keys = jr.split(check_key(key), len(widths) + 2)
         channels, height, width = shape
         # From the fewest pixels up.
         self.sizes = tuple((height >> level, width >> level) for level in reversed(range(len(widths) + 1)))

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from .._arguments import check_not_negative
+
 
 class Dropout(eqx.Module):
     r"""Dropout, which only a training step switches on,
@@ -29,7 +31,8 @@ class Dropout(eqx.Module):
     key: PRNGKeyArray | None = None
 
     def __check_init__(self):
-        if not 0 <= self.rate < 1:
+        check_not_negative(rate=self.rate)
+        if not self.rate < 1:
             raise ValueError(f"`rate` must be at least 0 and below 1; got {self.rate}.")
 
     def __call__(self, h: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

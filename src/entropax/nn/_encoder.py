@@ -12,6 +12,7 @@ import jax.random as jr
 from equinox import AbstractVar
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._arguments import check_key, check_shape, check_whole, check_wholes
 from ._conv import Conv2d
 from ._diagonal_normal import DiagonalNormal
 from ._linear import affine
@@ -54,7 +55,7 @@ class MLPEncoder(AbstractEncoder):
     - `widths`: of the layers; none for an encoder that is linear.
     - `key`: for the initialisation.
 
-    **Raises:** `ValueError` unless `dim` is positive.
+    **Raises:** `ValueError` unless `dim`, `widths` and the sizes of `shape` are positive whole numbers.
     """
 
     layers: list[eqx.nn.Linear]
@@ -63,8 +64,10 @@ class MLPEncoder(AbstractEncoder):
     dim: int = eqx.field(static=True)
 
     def __init__(self, shape: tuple[int, ...], dim: int, widths: Sequence[int] = (256, 256), *, key: PRNGKeyArray):
-        check_dim(dim)
-        *layer_keys, head_key = jr.split(key, len(widths) + 1)
+        check_shape("shape", shape)
+        check_whole("dim", dim, least=1)
+        widths = check_wholes("widths", widths, least=1)
+        *layer_keys, head_key = jr.split(check_key(key), len(widths) + 1)
         widths = (math.prod(shape), *widths)
         self.layers = [
             eqx.nn.Linear(inputs, outputs, key=layer_key)
@@ -91,7 +94,8 @@ class ConvEncoder(AbstractEncoder):
     - `widths`: the channels of each convolution.
     - `key`: for the initialisation.
 
-    **Raises:** `ValueError` unless `dim` is positive and the image has pixels for all convolutions.
+    **Raises:** `ValueError` unless `dim`, `widths` and the sizes of `shape` are positive whole numbers and the image
+        has pixels for all convolutions.
     """
 
     layers: list[Conv2d]
@@ -100,8 +104,10 @@ class ConvEncoder(AbstractEncoder):
     dim: int = eqx.field(static=True)
 
     def __init__(self, shape: tuple[int, int, int], dim: int, widths: Sequence[int] = (32, 64), *, key: PRNGKeyArray):
-        check_dim(dim)
-        *layer_keys, head_key = jr.split(key, len(widths) + 1)
+        check_image("shape", shape)
+        check_whole("dim", dim, least=1)
+        widths = check_wholes("widths", widths, least=1)
+        *layer_keys, head_key = jr.split(check_key(key), len(widths) + 1)
         channels, *pixels = shape
         if min(pixels) < 2 ** len(widths):
             raise ValueError(f"`widths`: {len(widths)} halvings want {2 ** len(widths)} pixels a side; got {shape}.")
@@ -120,7 +126,8 @@ class ConvEncoder(AbstractEncoder):
         return h.reshape(-1)
 
 
-def check_dim(dim: int) -> None:
-    """Refuses a latent without numbers."""
-    if dim < 1:
-        raise ValueError(f"`dim` of a latent must be positive; got {dim}.")
+def check_image(name: str, shape: tuple[int, int, int]) -> None:
+    """Refuses what is not the shape of an image, channels first."""
+    check_shape(name, shape)
+    if len(shape) != 3:
+        raise ValueError(f"`{name}` must be that of an image, (channels, height, width); got {shape}.")

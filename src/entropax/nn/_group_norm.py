@@ -3,6 +3,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._arguments import check_not_negative, check_whole
 from ._linear import at_least_float32
 
 
@@ -20,6 +21,8 @@ class GroupNorm(eqx.Module):
     - `groups`: how many; divides `channels`.
     - `channels`: of the image.
     - `eps`: $\epsilon$.
+
+    **Raises:** `ValueError` unless `groups` divides `channels`, and where `eps` is negative.
     """
 
     weight: Float[Array, " channels"]
@@ -28,6 +31,11 @@ class GroupNorm(eqx.Module):
     eps: float = eqx.field(static=True)
 
     def __init__(self, groups: int, channels: int, eps: float = 1e-5):
+        check_whole("groups", groups, least=1)
+        check_whole("channels", channels, least=1)
+        check_not_negative(eps=eps)
+        if channels % groups:
+            raise ValueError(f"`groups` must divide the channels, {channels}; got {groups}.")
         self.weight, self.bias = jnp.ones(channels), jnp.zeros(channels)
         self.groups, self.eps = groups, eps
 

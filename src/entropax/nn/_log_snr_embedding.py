@@ -9,6 +9,8 @@ import numpy as np
 from equinox import AbstractVar
 from jaxtyping import Array, Float, Float32, PRNGKeyArray
 
+from .._arguments import check_finite, check_key, check_whole
+from .._arrays import as_known, rounded
 from .._untrained import Untrained
 from ._linear import affine
 from ._mlp import log_snr_features
@@ -39,7 +41,8 @@ class LogSNREmbedding(AbstractLogSNREmbedding):
     width: int = eqx.field(static=True)
 
     def __init__(self, width: int, *, key: PRNGKeyArray):
-        first_key, second_key = jr.split(key)
+        check_whole("width", width, least=1)
+        first_key, second_key = jr.split(check_key(key))
         features = jax.eval_shape(log_snr_features, jnp.zeros((), jnp.float32)).size
         self.first = eqx.nn.Linear(features, width, key=first_key)
         self.second = eqx.nn.Linear(width, width, key=second_key)
@@ -91,13 +94,18 @@ class StepEmbedding(AbstractLogSNREmbedding):
         scale: float = 1.0,
         key: PRNGKeyArray,
     ):
-        known = np.asarray(log_snrs)
+        known = rounded(as_known(log_snrs, "log_snrs"), "log_snrs", np.dtype(np.float32))
+        if known.ndim != 1:
+            raise ValueError(f"`log_snrs` must have shape (steps,); got {known.shape}.")
         if len(known) < 2 or not np.all(np.diff(known) < 0):
             raise ValueError(
                 "`log_snrs` must be at least two numbers that decrease from each step to the next, in float32; got "
                 f"{len(known)}, of which {np.sum(np.diff(known) >= 0)} are not below the one before."
             )
-        first_key, second_key = jr.split(key)
+        check_whole("width", width, least=1)
+        check_whole("waves", waves, least=1)
+        check_finite(shift=shift, scale=scale)
+        first_key, second_key = jr.split(check_key(key))
         self.log_snrs = jnp.asarray(known)
         self.first = eqx.nn.Linear(2 * waves, width, key=first_key)
         self.second = eqx.nn.Linear(width, width, key=second_key)

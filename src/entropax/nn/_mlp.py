@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from .._arguments import check_instance, check_interval, check_key, check_whole
 from ._condition import AbstractCondition, Embedding
 from ._linear import affine, zero_linear
 from ._network import AbstractConditionalNetwork
@@ -70,6 +71,9 @@ class MLP(AbstractConditionalNetwork):
     - `inputs`: how many numbers the network sees of $z$; `dim` where it is not given.
     - `depth`: the number of residual blocks.
     - `key`: for the initialisation.
+
+    **Raises:** `ValueError` where a size is no positive whole number, `condition` is none, or `log_snr_range` does not
+        increase.
     """
 
     inputs: eqx.nn.Linear
@@ -89,14 +93,21 @@ class MLP(AbstractConditionalNetwork):
         depth: int = 2,
         key: PRNGKeyArray,
     ):
-        input_key, *block_keys = jr.split(key, 1 + depth)
+        check_whole("dim", dim, least=1)
+        check_instance("condition", condition, AbstractCondition)
+        check_interval("log_snr_range", log_snr_range)
+        inputs = dim if inputs is None else inputs
+        check_whole("inputs", inputs, least=1)
+        check_whole("depth", depth, least=0)
+        input_key, *block_keys = jr.split(check_key(key), 1 + depth)
         width = condition.width
-        self.inputs = eqx.nn.Linear(inputs or dim, width, key=input_key)
+        self.inputs = eqx.nn.Linear(inputs, width, key=input_key)
         self.condition = condition
         self.blocks = [_Block(width, key=block_key) for block_key in block_keys]
         self.output = zero_linear(width, dim)
         self.linear = jnp.zeros((2, _KNOTS + 2, dim, width))
-        self.log_snr_range = log_snr_range
+        low, high = log_snr_range
+        self.log_snr_range = low, high
 
     def embed(self, y: PyTree | None) -> Embedding:
         return self.condition(y)

@@ -1,4 +1,5 @@
 import itertools
+import numbers
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
@@ -8,6 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from numpy.typing import DTypeLike
 
+from .._arguments import check_dtype, check_instance, check_key, check_whole, check_wholes
 from ._attention import SelfAttention
 from ._blocks import AbstractModulation, Downsample, group_norm, ResidualBlock, ScaleShift, Upsample, zero_conv
 from ._condition import AbstractCondition, Embedding
@@ -95,7 +97,14 @@ class UNet(AbstractConditionalNetwork):
         dtype: DTypeLike = jnp.float32,
         key: PRNGKeyArray,
     ):
-        _check(widths, depth, attention, heads)
+        check_whole("channels", channels, least=1)
+        check_instance("condition", condition, AbstractCondition)
+        check_instance("log_snr_embedding", log_snr_embedding, (AbstractLogSNREmbedding, type(None)))
+        if not callable(modulation):
+            raise ValueError(f"`modulation` must be a class such as entropax.nn.ScaleShift; got {modulation!r}.")
+        widths, attention, padding, heads = _checked(widths, depth, attention, padding, heads)
+        dtype = check_dtype("dtype", dtype)
+        check_key(key)
         features = condition.width
         if log_snr_embedding is not None and log_snr_embedding.width != features:
             raise ValueError(
@@ -104,7 +113,6 @@ class UNet(AbstractConditionalNetwork):
             )
         keys = (jr.fold_in(key, place) for place in itertools.count())
         last = len(widths) - 1
-        heads = [heads] * len(widths) if isinstance(heads, int) else heads
 
         def block(inputs, outputs):
             modulated = modulation(features, outputs, key=next(keys))
@@ -140,7 +148,7 @@ class UNet(AbstractConditionalNetwork):
             self.up.append(_Level(blocks, chosen(level, depth + 1), resample))
         self.norm = group_norm(width, groups, eps)
         self.output = zero_conv(width, channels)
-        self.dtype = jnp.dtype(dtype)
+        self.dtype = dtype
 
     def embed(self, y: PyTree | None) -> Embedding:
         return self.condition(y)
@@ -179,12 +187,22 @@ def _through(block, attention, h, told):
     return h if attention is None else attention(h)
 
 
-def _check(widths, depth, attention, heads):
-    if not widths or min(widths) < 1:
-        raise ValueError(f"`widths` must be one positive number or more; got {tuple(widths)}.")
-    if depth < 1:
-        raise ValueError(f"`depth` must be positive; got {depth}.")
+def _checked(widths, depth, attention, padding, heads):
+    """The sizes as tuples of whole numbers, the heads one for each level."""
+    widths = check_wholes("widths", widths, least=1)
+    if not widths:
+        raise ValueError("`widths` must be one positive number or more; got none.")
+    check_whole("depth", depth, least=1)
+    attention = check_wholes("attention", attention, least=0)
     if not set(attention) <= set(range(len(widths))):
-        raise ValueError(f"`attention` must name levels from 0 to {len(widths) - 1}; got {tuple(attention)}.")
-    if not isinstance(heads, int) and len(heads) != len(widths):
-        raise ValueError(f"`heads` must be one number, or {len(widths)}, one for each level; got {tuple(heads)}.")
+        raise ValueError(f"`attention` must name levels from 0 to {len(widths) - 1}; got {attention}.")
+    padding = check_wholes("padding", padding, least=0)
+    if len(padding) != 2:
+        raise ValueError(f"`padding` must be two numbers of pixels, before and after; got {padding}.")
+    if isinstance(heads, numbers.Integral):
+        check_whole("heads", heads, least=1)
+        return widths, attention, padding, (int(heads),) * len(widths)
+    heads = check_wholes("heads", heads, least=1)
+    if len(heads) != len(widths):
+        raise ValueError(f"`heads` must be one number, or {len(widths)}, one for each level; got {heads}.")
+    return widths, attention, padding, heads

@@ -1,12 +1,15 @@
 import abc
+import math
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from equinox import AbstractVar
-from jaxtyping import Array, Float
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float
 
-from .._arguments import check_positive
+from .._arguments import check_finite, check_instance, check_positive
+from .._arrays import as_floats
 
 
 # Halvings of [0, T] that bring a bracket below the spacing of float32 wherever s lies, times down to T·2⁻⁶⁰ included.
@@ -15,6 +18,10 @@ _BISECTIONS = 60
 # A time that no rate can distinguish from 0, and at which float32 still has a finite λ: in units of T where T is
 # small, and otherwise in those of time itself, because early times matter however late the process ends.
 _NEXT_TO_ZERO = 1e-18
+
+
+# Times that are one but for the rounding of this many units in the last place.
+_ROUNDING = 4
 
 
 class AbstractProcess(eqx.Module):
@@ -124,6 +131,35 @@ class AbstractProcess(eqx.Module):
         **Raises:** `ValueError` unless $0 < s_\mathrm{min} < s_\mathrm{max} \le T$.
         """
         s_max = self.T if s_max is None else s_max
+        check_finite(s_min=s_min, s_max=s_max)
         if not 0 < s_min < s_max <= self.T:
             raise ValueError(f"`s_min`, `s_max` must satisfy 0 < s_min < s_max <= T = {self.T}; got {s_min}, {s_max}.")
         return float(self.log_snr(jnp.asarray(s_max))), float(self.log_snr(jnp.asarray(s_min)))
+
+
+def as_state(
+    process: AbstractProcess, x: Float[ArrayLike, "*shape"], s: Float[ArrayLike, ""]
+) -> tuple[Float[Array, "*shape"], Float[Array, ""]]:
+    """A state of a process and its time as JAX arrays. Traced ones pass.
+
+    **Raises:** `ValueError` where the process is none, the state is no array of finite numbers, and where the time is
+        not one of the process, or one at which the log-SNR is infinite.
+    """
+    check_instance("process", process, AbstractProcess)
+    x, is_number = as_floats(x, "x"), not isinstance(s, jax.Array)
+    s = as_floats(s, "s")
+    if s.ndim:
+        raise ValueError(f"`s` must be one time; got shape {s.shape}. For several, `jax.vmap` over them.")
+    if is_number:
+        s = s.astype(jnp.promote_types(x.dtype, jnp.float32))
+    if not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((process, s))):
+        slack = _ROUNDING * float(jnp.finfo(s.dtype).eps) * float(process.T)
+        # Now, even where JAX traces what is around.
+        with jax.ensure_compile_time_eval():
+            log_snr = float(process.log_snr(s))
+        if not 0 <= float(s) <= float(process.T) + slack or math.isinf(log_snr):
+            raise ValueError(
+                f"`s` must be a time of the process at which its log-SNR is finite, above 0 and at most T = "
+                f"{float(process.T):g}; got {float(s):g}."
+            )
+    return x, s

@@ -1,9 +1,9 @@
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from .._arguments import check_finite, check_instance
-from ._base import AbstractProcess
+from ._base import AbstractProcess, as_state
 
 
 class NoiseRatio(AbstractProcess):
@@ -95,7 +95,7 @@ class LogSNR(AbstractProcess):
 
 
 def change_clock(
-    process: AbstractProcess, other: AbstractProcess, x: Float[Array, "*shape"], s: Float[Array, ""]
+    process: AbstractProcess, other: AbstractProcess, x: Float[ArrayLike, "*shape"], s: Float[ArrayLike, ""]
 ) -> tuple[Float[Array, "*shape"], Float[Array, ""]]:
     r"""The same state in the units and at the time of another process, at equal $\lambda$:
 
@@ -109,8 +109,11 @@ def change_clock(
     - `x`, `s`: the state and its time.
 
     **Returns:** the state and the time of `other`.
+
+    **Raises:** `ValueError` where one of the two is no process, the state is not finite, and where `s` is no time of
+        `process`, or one at which its log-SNR is infinite. Values that are traced are not checked.
     """
-    check_instance("process", process, AbstractProcess)
+    x, s = as_state(process, x, s)
     check_instance("other", other, AbstractProcess)
     time = other.time(process.log_snr(s))
     return x * (other.std(time) / process.std(s)), time

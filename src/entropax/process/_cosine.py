@@ -2,6 +2,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from .._arguments import check_positive
 from ._base import AbstractProcess
 
 
@@ -27,6 +28,7 @@ class Cosine(AbstractProcess):
     T: float = 1.0 - 1e-3
 
     def __check_init__(self):
+        check_positive(T=self.T)
         if not isinstance(self.T, Tracer) and not self.T < 1:
             raise ValueError(f"`T` must be less than 1, where the drift of Cosine diverges; got {self.T}.")
 

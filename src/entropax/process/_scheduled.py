@@ -1,7 +1,8 @@
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
-from .._arguments import check_finite, check_positive
+from .._arguments import check_positive
+from .._arrays import as_floats
 from ._base import AbstractProcess
 
 
@@ -25,16 +26,18 @@ class ScheduledVariancePreserving(AbstractProcess):
     """
 
     log_rates: Float[Array, " knots"]
-    total: float = 8.05
-    T: float = 1.0
+    total: float
+    T: float
+
+    def __init__(self, log_rates: Float[ArrayLike, " knots"], total: float = 8.05, T: float = 1.0):
+        self.log_rates, self.total, self.T = as_floats(log_rates, "log_rates"), total, T
+        if self.log_rates.ndim != 1 or self.log_rates.size < 2:
+            raise ValueError(
+                f"`log_rates` must be two numbers or more along one axis; got shape {self.log_rates.shape}."
+            )
 
     def __check_init__(self):
         check_positive(total=self.total)
-        if jnp.ndim(self.log_rates) != 1 or jnp.shape(self.log_rates)[0] < 2:
-            raise ValueError(
-                f"`log_rates` must be two numbers or more along one axis; got shape {jnp.shape(self.log_rates)}."
-            )
-        check_finite(log_rates=self.log_rates)
 
     def _integrated(self, s):
         rates = jnp.exp(self.log_rates - jnp.max(self.log_rates))

@@ -29,7 +29,7 @@ class StraightLine(AbstractProcess):
     T: float = 1.0 - 1e-5
 
     def __check_init__(self):
-        check_positive(kappa=self.kappa)
+        check_positive(kappa=self.kappa, T=self.T)
         if not isinstance(self.T, Tracer) and not self.T < 1:
             raise ValueError(f"`T` must be less than 1, where the drift of StraightLine diverges; got {self.T}.")
 

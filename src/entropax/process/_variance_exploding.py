@@ -1,8 +1,7 @@
 import jax.numpy as jnp
-from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from .._arguments import check_positive
+from .._arguments import check_less, check_positive
 from ._base import AbstractProcess
 
 
@@ -30,10 +29,7 @@ class VarianceExploding(AbstractProcess):
 
     def __check_init__(self):
         check_positive(sigma_min=self.sigma_min, sigma_max=self.sigma_max)
-        if isinstance(self.sigma_min, Tracer) or isinstance(self.sigma_max, Tracer):
-            return
-        if not self.sigma_min < self.sigma_max:
-            raise ValueError(f"`sigma_min` must be less than `sigma_max`; got {self.sigma_min} and {self.sigma_max}.")
+        check_less(sigma_min=self.sigma_min, sigma_max=self.sigma_max)
 
     def log_snr(self, s: Float[Array, ""]) -> Float[Array, ""]:
         growth = 2 * (jnp.log(self.sigma_max) - jnp.log(self.sigma_min)) / self.T

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from .._arguments import check_instance, check_whole
+from .._arguments import check_finite, check_instance, check_whole
 from ..process import AbstractProcess
 
 
@@ -27,6 +27,7 @@ def uniform_in_log_snr(
     check_instance("process", process, AbstractProcess)
     check_whole("steps", steps, 1)
     s_max = process.T if s_max is None else s_max
+    check_finite(s_min=s_min, s_max=s_max)
     ordered = (s_min > 0, s_min < s_max, s_max <= process.T)
     if any(not isinstance(known, Tracer) and not known for known in ordered):
         raise ValueError(f"`s_min`, `s_max` must satisfy 0 < s_min < s_max <= T = {process.T}; got {s_min}, {s_max}.")

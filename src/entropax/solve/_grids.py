@@ -9,7 +9,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
-from .._arguments import check_instance, check_positive
+from .._arguments import check_instance, check_positive, check_share
+from .._arrays import as_floats
 from ..integral import Estimate
 from ..process import AbstractProcess
 
@@ -110,8 +111,7 @@ class Entropic(AbstractGrid):
         profile = estimate.profile
         if profile is None or profile.rate.ndim != 1:
             raise ValueError("`estimate` must have a profile of one rate at each node; got one without.")
-        if not isinstance(even, Tracer) and not 0 <= even <= 1:
-            raise ValueError(f"`even` must be between 0 and 1; got {even}.")
+        check_share(even=even)
         self.log_snr, self.rate, self.even = profile.log_snr, profile.rate, even
 
     def __call__(self, process, low, high, steps):
@@ -137,7 +137,7 @@ class Nodes(AbstractGrid):
     log_snr: Float[Array, " nodes"]
 
     def __init__(self, log_snr: Float[ArrayLike, " nodes"]):
-        self.log_snr = jnp.asarray(log_snr)
+        self.log_snr = as_floats(log_snr, "log_snr", finite=False)
         if self.log_snr.ndim != 1 or self.log_snr.size < 2:
             raise ValueError(f"`log_snr` must hold two nodes or more along one axis; got shape {self.log_snr.shape}.")
         check_increasing(self.log_snr)

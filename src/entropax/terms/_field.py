@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from .._arguments import check_finite, check_instance, check_not_negative
+from .._arguments import check_instance, check_not_negative
 from ..denoiser import AbstractDenoiser, score
 from ..process import AbstractProcess
 
@@ -114,6 +114,7 @@ class ReverseDrift(AbstractField):
     def __check_init__(self):
         check_model(self.process, self.denoiser)
         check_churn(self.churn)
+        check_start(self.start)
 
     def __call__(self, t, x, y):
         s = forward_time(self.process, self.start, t)
@@ -129,6 +130,8 @@ class TimeReversed(AbstractField):
 
     - `field`: the field.
     - `T`: the end of the forward time.
+
+    **Raises:** `ValueError` where `field` is no function, or `T` is negative or not finite.
     """
 
     field: Callable
@@ -137,7 +140,7 @@ class TimeReversed(AbstractField):
     def __check_init__(self):
         if not callable(self.field):
             raise ValueError(f"`field` must be a function, field(t, x, y); got {type(self.field).__name__}.")
-        check_finite(T=self.T)
+        check_not_negative(T=self.T)
 
     def __call__(self, t, x, y):
         return jax.tree.map(jnp.negative, self.field(self.T - t, x, y))
@@ -190,6 +193,12 @@ def check_churn(churn: float | Array | Callable[[Array], Array]) -> None:
         raise ValueError(f"`churn` must be a number or a function of λ; got a class, {churn}.")
     if not callable(churn):
         check_not_negative(churn=churn)
+
+
+def check_start(start: float | None) -> None:
+    """Refuses a forward time that is negative or not finite."""
+    if start is not None:
+        check_not_negative(start=start)
 
 
 def _check_batch(x, y):

@@ -10,9 +10,10 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._arguments import check_instance, check_key, check_whole
+from .._arguments import check_instance, check_key, check_shape
+from .._arrays import as_floats
 from ..process import AbstractProcess
-from ._field import check_churn, churn_at, forward_time, Time
+from ._field import check_churn, check_start, churn_at, forward_time, Time
 
 
 _OFF_GRID = (
@@ -59,13 +60,11 @@ class GridBrownianPath(dfx.AbstractBrownianPath):
     ):
         if not isinstance(ts, (jax.Array, np.ndarray)) or not jnp.issubdtype(ts.dtype, jnp.floating):
             raise ValueError(f"`ts` must be an array of floats; got {type(ts).__name__}, {ts}.")
+        ts = as_floats(ts, "ts", finite=False)
         if ts.ndim != 1 or ts.size < 2:
             raise ValueError(f"`ts` must hold at least two times along one axis; got shape {ts.shape}.")
         check_key(key)
-        if not isinstance(shape, tuple):
-            raise ValueError(f"`shape` must be a tuple, such as (batch, dim); got {shape!r}.")
-        for size in shape:
-            check_whole("shape", size, 1)
+        check_shape("shape", shape)
         check_instance("levy_area", levy_area, type)
         if levy_area not in (dfx.BrownianIncrement, dfx.SpaceTimeLevyArea):
             raise ValueError(
@@ -209,6 +208,7 @@ class ReverseScale(eqx.Module):
     def __check_init__(self):
         check_instance("process", self.process, AbstractProcess)
         check_churn(self.churn)
+        check_start(self.start)
 
     def __call__(self, t: Time) -> Float[Array, ""]:
         s = forward_time(self.process, self.start, t)

@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Float32
 from numpy.typing import DTypeLike
 
+from .._arguments import check_dtype
 from ..denoiser import Neural
 from ..nn import NoCondition, ScaleShift, SelfAttention, Shift, StepEmbedding, UNet
-from ._denoiser import in_discrete_time, sines_first
+from ._denoiser import as_schedule, in_discrete_time, sines_first
 from ._file import read_tensors
 from ._fill import fill, layer, Names, Part, residual
 from ._schedules import linear_log_snrs
@@ -81,14 +82,30 @@ def load_diffusers(
     **Raises:** `ValueError` where the file is none, the configuration asks for what [`entropax.nn.UNet`][] does not
     have, or the tensors are not those that it describes.
     """
-    said = json.loads(pathlib.Path(config).read_text()) if isinstance(config, (str, os.PathLike)) else config
-    config = _checked(dict(said))
-    log_snrs = linear_log_snrs() if log_snrs is None else log_snrs
+    config = _checked(_read(config))
+    log_snrs = linear_log_snrs() if log_snrs is None else as_schedule(log_snrs)
+    dtype = check_dtype("dtype", dtype)
     tensors = {_renamed(name): tensor for name, tensor in read_tensors(path).items()}
     skeleton = eqx.filter_eval_shape(lambda: _network(config, log_snrs, dtype))
     parts = _parts(skeleton, bool(config["flip_sin_to_cos"]))
     net = fill(skeleton, parts, tensors, [(skeleton.log_snr_embedding.log_snrs, log_snrs)])
     return in_discrete_time(net, log_snrs)
+
+
+def _read(config) -> dict[str, Any]:
+    if isinstance(config, (str, os.PathLike)):
+        try:
+            said = json.loads(pathlib.Path(config).read_text(encoding="utf-8"))
+        # Of files that are not text, too.
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"`config` must name the model's config.json; {config} cannot be read as JSON ({error})."
+            ) from error
+    else:
+        said = config
+    if not isinstance(said, Mapping):
+        raise ValueError(f"`config` must be a mapping, or name a file that holds one; got a {type(said).__name__}.")
+    return dict(said)
 
 
 def _checked(config: dict[str, Any]) -> dict[str, Any]:

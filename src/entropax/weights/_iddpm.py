@@ -9,9 +9,10 @@ from einops import rearrange
 from jaxtyping import Float32
 from numpy.typing import DTypeLike
 
+from .._arguments import check_whole, check_wholes
 from ..denoiser import Neural
 from ..nn import AbstractModulation, NoCondition, ScaleShift, SelfAttention, StepEmbedding, UNet
-from ._denoiser import in_discrete_time, sines_first
+from ._denoiser import as_schedule, in_discrete_time, sines_first
 from ._file import read_tensors
 from ._fill import fill, layer, Names, Part, residual
 from ._schedules import cosine_log_snrs
@@ -57,8 +58,12 @@ def load_iddpm(
 
     **Raises:** `ValueError` where the file is none, or its tensors are not those that the arguments describe.
     """
+    check_whole("channels", channels, least=1)
+    widths = check_wholes("widths", widths, least=1)
+    if not widths:
+        raise ValueError("`widths` must be one positive number or more; got none.")
     tensors = _without_variances(read_tensors(path), channels)
-    log_snrs = cosine_log_snrs(4000) if log_snrs is None else log_snrs
+    log_snrs = cosine_log_snrs(4000) if log_snrs is None else as_schedule(log_snrs)
 
     def network():
         features = 4 * widths[0]
