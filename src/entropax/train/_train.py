@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 from tqdm import tqdm
 
 from .._arguments import check_instance, check_key
+from .._progress import is_seen
 from .._untrained import is_trained
 from ..denoiser import check_conditions, check_labels
 from ..parallel import agreed, gather, leads, replicate
@@ -179,7 +180,7 @@ def _run(fixed: Fixed, params, dtype, checkpoints, loggers, observe) -> Training
         initial=first * settings.chunk,
         desc="Training",
         unit="step",
-        disable=None if leads() else True,
+        disable=not is_seen(),
     )
     with bar, Writer(checkpoints) as writer:
         for chunk in range(first, settings.chunks):
