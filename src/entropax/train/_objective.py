@@ -6,7 +6,10 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, diffuse, dropping, mixed_predictions
+from .._arguments import check_instance, check_key
+from .._numbers import check_number, check_share
+from ..denoiser import AbstractDenoiser, check_labels, diffuse, dropping, mixed_predictions
+from ..integral import as_samples
 from ..process import AbstractProcess
 
 
@@ -37,9 +40,14 @@ class Epsilon(AbstractWeighting):
     **Arguments:**
 
     - `process`: whose time is meant.
+
+    **Raises:** `ValueError` where `process` is none.
     """
 
     process: AbstractProcess
+
+    def __check_init__(self):
+        check_instance("process", self.process, AbstractProcess)
 
     def __call__(self, log_snr: Float[Array, ""]) -> Float[Array, ""]:
         return -2 / self.process.log_snr_rate(self.process.time(log_snr))
@@ -52,9 +60,14 @@ class Unit(AbstractWeighting):
     **Arguments:**
 
     - `process`: whose time is meant.
+
+    **Raises:** `ValueError` where `process` is none.
     """
 
     process: AbstractProcess
+
+    def __check_init__(self):
+        check_instance("process", self.process, AbstractProcess)
 
     def __call__(self, log_snr: Float[Array, ""]) -> Float[Array, ""]:
         s = self.process.time(log_snr)
@@ -70,12 +83,17 @@ class Sigmoid(AbstractWeighting):
 
     - `bias`: $b$, in units of $\lambda$; the noise level from which on less counts.
 
+    **Raises:** `ValueError` where `bias` is not one finite number.
+
     ??? cite "Source"
         Kingma and Gao, Understanding diffusion objectives as the ELBO with simple data augmentation (2023); Hoogeboom
         et al., Simpler diffusion (2024).
     """
 
     bias: float
+
+    def __check_init__(self):
+        check_number(bias=self.bias)
 
     def __call__(self, log_snr: Float[Array, ""]) -> Float[Array, ""]:
         return jax.nn.sigmoid(self.bias - log_snr)
@@ -106,7 +124,8 @@ def denoising_loss(
     **Arguments:**
 
     - `denoiser`: the model.
-    - `x`, `y`: a batch and its conditions, or `None`.
+    - `x`, `y`: a batch and its conditions, or `None`; lists, integers and floats of half precision are taken as
+        [`entropax.nll`][] takes them.
     - `key`: for noise levels and noise.
     - `weighting`: $w$.
     - `unconditional`: the share of the batch that is predicted without its condition.
@@ -114,7 +133,18 @@ def denoising_loss(
         nothing out.
 
     **Returns:** the loss.
+
+    **Raises:** `ValueError` where an argument is of another kind, `x` or `y` is masked, NaN or infinite or they differ
+    in length, labels are unknown to the denoiser, or `unconditional` is no share.
     """
+    check_instance("denoiser", denoiser, AbstractDenoiser)
+    check_key(key)
+    if dropout is not None:
+        check_key(dropout, "dropout")
+    check_instance("weighting", weighting, AbstractWeighting)
+    check_share("unconditional", unconditional)
+    x, y = as_samples(x, y)
+    check_labels(denoiser, y, "y")
     level_key, order_key, noise_key = jr.split(key, 3)
     batch = x.shape[0]
     low, high = denoiser.log_snr_range
@@ -174,10 +204,16 @@ class Denoising(AbstractObjective):
     **Arguments:**
 
     - `weighting`, `unconditional`: as there.
+
+    **Raises:** `ValueError` where the one is no weighting, or the other no share.
     """
 
     weighting: AbstractWeighting = Likelihood()
     unconditional: float = 0.5
+
+    def __check_init__(self):
+        check_instance("weighting", self.weighting, AbstractWeighting)
+        check_share("unconditional", self.unconditional)
 
     def __call__(self, model, x, y, *, key, progress, dropout):
         del progress

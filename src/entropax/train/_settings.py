@@ -5,6 +5,7 @@ import equinox as eqx
 import optax
 
 from .._arguments import check_instance, check_not_negative, check_positive, check_whole
+from .._numbers import check_number, check_share
 from ._objective import AbstractWeighting, Likelihood
 
 
@@ -46,12 +47,11 @@ class Settings(eqx.Module):
             check_whole(name, getattr(self, name), least=1)
         if self.patience is not None:
             check_whole("patience", self.patience, least=1)
+        check_number(clip=self.clip, learning_rate=self.learning_rate, weight_decay=self.weight_decay)
         check_positive(clip=self.clip)
         check_not_negative(learning_rate=self.learning_rate, weight_decay=self.weight_decay)
         check_instance("weighting", self.weighting, AbstractWeighting)
-        check_not_negative(unconditional=self.unconditional)
-        if self.unconditional > 1:
-            raise ValueError(f"`unconditional` must be a share, from 0 to 1; got {self.unconditional}.")
+        check_share("unconditional", self.unconditional)
         if self.batch_size % self.accumulate:
             raise ValueError(f"`accumulate` must divide `batch_size`, {self.batch_size}; got {self.accumulate}.")
         decays = self.averages if isinstance(self.averages, tuple) else ()
