@@ -53,6 +53,11 @@ def _neural() -> ex.Neural:
     return ex.Neural(network, scheme.baseline, scheme.scale, ex.Whitening.fit(jnp.asarray(X, jnp.float32)), (-9.0, 9.0))
 
 
+def _nothing() -> ex.Neural:
+    scheme = ex.entropy_matching()
+    return ex.Neural(lambda z, log_snr, y=None: z, scheme.baseline, scheme.scale, lambda z, log_snr: z, (-9.0, 9.0))
+
+
 def _loss(x=X, y=None, *, denoiser=None, **arguments):
     return ex.denoising_loss(denoiser or _neural(), x, y, **(dict(key=jr.key(0)) | arguments))
 
@@ -181,7 +186,9 @@ INPUTS = [
     _bad("an observer that is none", lambda: _train(observe=3), "`observe` must be a function", "3"),
     _bad("an objective of autoencoders", lambda: _train(objective=ex.latent.NegativeELBO()), "`objective`", "Neural"),
     _bad("a training as denoiser", lambda: _train(ex.Training(_neural(), None)), "`denoiser`", "AbstractDenoiser"),
-    _bad("nothing to train", lambda: _train(ex.Zero()), "`denoiser` must have parameters", "Zero"),
+    _bad("nothing to train", lambda: _train(_nothing()), "`denoiser` must have parameters", "Neural"),
+    _bad("an exact denoiser", lambda: _train(ex.Gaussian(np.zeros(3), np.eye(3))), "`denoiser`", "Gaussian", "inf"),
+    _bad("a loss of an exact denoiser", lambda: _loss(denoiser=ex.Zero()), "`denoiser`", "Zero", "inf"),
     _bad("a mesh that is none", lambda: _train(mesh=2), "`mesh`", "int"),
     _bad("a class that normalises", lambda: _fit(normalise=ex.Standardising), "`normalise`", "Standardising"),
     _bad("a range in words", lambda: _fit(log_snr_range=("a", None)), "`log_snr_range`", "'a'"),

@@ -4,6 +4,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._arguments import check_instance, check_key
@@ -134,16 +136,17 @@ def denoising_loss(
 
     **Returns:** the loss.
 
-    **Raises:** `ValueError` where an argument is of another kind, `x` or `y` is masked, NaN or infinite or they differ
-    in length, labels are unknown to the denoiser, or `unconditional` is no share.
+    **Raises:** `ValueError` where an argument is of another kind, the denoiser's range is not finite, `x` or `y` is
+    masked, NaN or infinite, or they differ in length, labels are unknown to the denoiser, or `unconditional` is no
+    share.
     """
-    check_instance("denoiser", denoiser, AbstractDenoiser)
+    check_trusted(denoiser)
     check_key(key)
     if dropout is not None:
         check_key(dropout, "dropout")
     check_instance("weighting", weighting, AbstractWeighting)
     check_share("unconditional", unconditional)
-    x, y = as_samples(x, y)
+    x, y = _read(x, y)
     check_labels(denoiser, y, "y")
     level_key, order_key, noise_key = jr.split(key, 3)
     batch = x.shape[0]
@@ -165,6 +168,31 @@ def denoising_loss(
         predictions = mixed_predictions(denoiser, z, log_snr, y, round(unconditional * batch), masks)
     errors = jnp.sum((predictions - eps) ** 2, axis=tuple(range(1, x.ndim)))
     return 0.5 * below[-1] * jnp.mean(errors)
+
+
+def check_trusted(denoiser: AbstractDenoiser) -> None:
+    """Refuses a denoiser without ends of the noise levels that it is trusted on, as exact ones are: no loss is an
+    integral over all of them.
+
+    **Raises:** `ValueError` that names the denoiser and its range.
+    """
+    check_instance("denoiser", denoiser, AbstractDenoiser)
+    ends = denoiser.log_snr_range
+    if not any(isinstance(end, Tracer) for end in ends) and not np.isfinite(ends).all():
+        raise ValueError(
+            f"`denoiser` must be trusted on a finite range of noise levels, over which its loss is an integral; "
+            f"{type(denoiser).__name__}, which is exact, has {ends}."
+        )
+
+
+def _read(x, y):
+    """A batch as integrals read it. Within compiled code the values of arrays that it closes over are known, but not
+    what is computed from them: they are taken as they come."""
+    if isinstance(jnp.zeros(()), Tracer):
+        plain = lambda leaf: isinstance(leaf, np.ndarray) and not np.ma.is_masked(leaf)
+        x, y = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)) if plain(leaf) else leaf, (x, y))
+        x, y = jax.tree.map(lambda leaf: jnp.copy(leaf) if isinstance(leaf, jax.Array) else leaf, (x, y))
+    return as_samples(x, y)
 
 
 class AbstractObjective(eqx.Module):

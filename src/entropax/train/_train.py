@@ -14,12 +14,12 @@ from tqdm import tqdm
 from .._arguments import check_instance, check_key
 from .._progress import is_seen
 from .._untrained import is_trained
-from ..denoiser import AbstractDenoiser, check_labels
+from ..denoiser import check_labels
 from ..parallel import agreed, check_mesh, gather, leads, replicate
 from ._checkpoint import Checkpoints
 from ._identity import identity_of
 from ._log import Clock, Logger, tell
-from ._objective import AbstractObjective, Denoising
+from ._objective import AbstractObjective, check_trusted, Denoising
 from ._samples import of_training
 from ._settings import Settings
 from ._step import debiased, Fixed, rows_of, run_chunk, start, State, Transform
@@ -242,7 +242,7 @@ def _check_alike(given, held_out) -> None:
 def _check_objective(objective: AbstractObjective, denoiser, x: Array) -> None:
     """Refuses a model that is none of the objective's."""
     if isinstance(objective, Denoising):
-        check_instance("denoiser", denoiser, AbstractDenoiser)
+        check_trusted(denoiser)
     try:
         objective.unit(denoiser, x[0].size)
     except AttributeError as error:
