@@ -161,7 +161,7 @@ INPUTS = [
     _bad("masked rows held out", lambda: _train(held_out=(MASKED, None)), "`held_out[0]` masks", "Leave"),
     _bad("a list of masked rows", lambda: _fit(list(MASKED)), "`x` masks", "Leave"),
     _bad("NaN in a training", lambda: _train(x=_with(3, 1, np.nan)), "`x` must be finite", "[3, 1]", "nan"),
-    _bad("NaN held out", lambda: _train(held_out=(_with(3, 1, np.nan), None)), "`held_out[0]` must be finite"),
+    _bad("NaN held out", lambda: _train(held_out=(_with(3, 1, np.nan), None)), "must be finite; held_out[0][3, 1]"),
     _bad("complex samples of a training", lambda: _train(x=X + 1j), "`x` must hold real numbers", "complex128"),
     _bad("text in a training", lambda: _train(x=X.astype(str)), "`x` must hold numbers", "<U"),
     _bad("keys as samples", lambda: _train(x=jr.split(jr.key(0))), "`x` must hold real numbers", "key<fry>"),

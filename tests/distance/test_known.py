@@ -163,3 +163,11 @@ def test_occupancy_of_modes():
 def test_refusals(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_densities_are_given_arrays():
+    """Of lists, of floats of any length, and of arrays that mask nothing."""
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    expected = distance.kl_to(x, standard).value
+    for kind in (np.ndarray.tolist, lambda x: np.ma.masked_greater(x, np.inf), lambda x: x.astype(np.longdouble)):
+        assert distance.kl_to(kind(x), standard).value == expected

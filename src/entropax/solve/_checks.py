@@ -9,6 +9,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from .._arguments import check_key, check_not_negative
+from .._numbers import check_number
 from ..denoiser import AbstractDenoiser, check_conditions, check_labels
 from ..parallel import gather
 from ..process import AbstractProcess
@@ -56,11 +57,16 @@ def check_shape(prediction: Array, z: Float[Array, "*shape"]) -> Array:
 
 
 def check_control(control: Callable, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
-    """Refuses such samples, and a control that returns another shape than the batch it is given."""
+    """Refuses such samples, and a control that is not a function of time, states and conditions, or returns another
+    shape than the batch it is given."""
     check_samples(x, y)
     if not callable(control) or inspect.isclass(control):
         raise ValueError(f"`control` must be a function, control(s, x, y); got {control!r}.")
-    shape = jax.eval_shape(control, jnp.ones((), x.dtype), x, y).shape
+    try:
+        found = jax.eval_shape(control, jnp.ones((), x.dtype), x, y)
+    except TypeError as error:
+        raise ValueError(f"`control` must be a function, control(s, x, y); it cannot be called so: {error}") from error
+    shape = getattr(found, "shape", type(found).__name__)
     if shape != x.shape:
         raise ValueError(f"`control` must return the shape of its input, {x.shape}; it returns {shape}.")
 
@@ -74,6 +80,7 @@ def check_parts(process: AbstractProcess, denoiser: AbstractDenoiser, key: PRNGK
 
 def check_tolerances(rtol: ArrayLike, atol: ArrayLike) -> None:
     """Refuses tolerances that are negative or not finite, or both zero, which no step can meet."""
+    check_number(rtol=rtol, atol=atol)
     check_not_negative(rtol=rtol, atol=atol)
     if (
         not isinstance(rtol, Tracer)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from .._arguments import check_finite, check_instance, check_not_negative
+from .._numbers import check_number
 from ..denoiser import AbstractDenoiser, score
 from ..process import AbstractProcess
 
@@ -185,10 +186,11 @@ def check_model(process: AbstractProcess, denoiser: AbstractDenoiser) -> None:
 
 
 def check_churn(churn: float | Array | Callable[[Array], Array]) -> None:
-    """Refuses a churn that is negative or not finite."""
+    """Refuses a churn that is no number and no function, or a number that is negative or not finite."""
     if inspect.isclass(churn):
         raise ValueError(f"`churn` must be a number or a function of λ; got a class, {churn}.")
     if not callable(churn):
+        check_number(churn=churn)
         check_not_negative(churn=churn)
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from .._arguments import check_instance, check_key
 from .._numbers import check_number, check_share
 from ..denoiser import AbstractDenoiser, check_labels, diffuse, dropping, mixed_predictions
-from ..integral import as_samples
+from ..integral._reading import read_samples
 from ..process import AbstractProcess
 
 
@@ -146,7 +146,7 @@ def denoising_loss(
         check_key(dropout, "dropout")
     check_instance("weighting", weighting, AbstractWeighting)
     check_share("unconditional", unconditional)
-    x, y = _read(x, y)
+    x, y = read_samples(x, y)
     check_labels(denoiser, y, "y")
     level_key, order_key, noise_key = jr.split(key, 3)
     batch = x.shape[0]
@@ -183,16 +183,6 @@ def check_trusted(denoiser: AbstractDenoiser) -> None:
             f"`denoiser` must be trusted on a finite range of noise levels, over which its loss is an integral; "
             f"{type(denoiser).__name__}, which is exact, has {ends}."
         )
-
-
-def _read(x, y):
-    """A batch as integrals read it. Within compiled code the values of arrays that it closes over are known, but not
-    what is computed from them: they are taken as they come."""
-    if isinstance(jnp.zeros(()), Tracer):
-        plain = lambda leaf: isinstance(leaf, np.ndarray) and not np.ma.is_masked(leaf)
-        x, y = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)) if plain(leaf) else leaf, (x, y))
-        x, y = jax.tree.map(lambda leaf: jnp.copy(leaf) if isinstance(leaf, jax.Array) else leaf, (x, y))
-    return as_samples(x, y)
 
 
 class AbstractObjective(eqx.Module):
