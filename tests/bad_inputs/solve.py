@@ -16,7 +16,7 @@ def of(name, call, *says):
 
 
 PROCESS, MODEL = ex.VariancePreserving(), ex.Equilibrium()
-MASKED = np.ma.masked_array(np.ones((4, 2), np.float32), mask=np.eye(4, 2))
+MASKED = np.ma.masked_greater(np.eye(4, 2, dtype=np.float32), 0.5)
 ONE = dict(finish=lambda process, denoiser, x, s, y: x[:1])
 
 

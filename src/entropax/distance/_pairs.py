@@ -87,7 +87,7 @@ def _sums(
         by_column, squares = carry
         x, indices = block
         squared = jnp.sum(x**2, -1)[:, None] + lengths[None] - 2 * x @ y.T
-        counted = (indices[:, None] != columns[None]) & (indices[:, None] >= 0)
+        counted = (indices[:, None] != jnp.asarray(columns)[None]) & (indices[:, None] >= 0)
         values = jnp.where(counted, kernel(jnp.maximum(squared, 0)), 0).astype(y.dtype)
         return (by_column + jnp.sum(values, 0), squares + jnp.sum(values**2)), jnp.sum(values, 1)
 
