@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable
 
@@ -428,25 +429,28 @@ def test_a_training_without_standard_error(monkeypatch):
         assert math.isfinite(ex.neural_entropy(model, jnp.asarray(NORMAL, jnp.float32), key=jax.random.key(1)).value)
 
 
-def test_a_pipe_that_nobody_reads_keeps_nothing_waiting(three_files, tmp_path, capsys):
+def test_a_pipe_that_nobody_reads_keeps_nothing_waiting(three_files, tmp_path, monkeypatch):
     command, check = three_files
-    pipe, read, said = tmp_path / "pipe.json", [], []
+    pipe, read, printed, said = tmp_path / "pipe.json", [], io.StringIO(), io.StringIO()
     os.mkfifo(pipe)
     command[command.index("--json") + 1] = str(pipe)
+    monkeypatch.setattr(sys, "stdout", printed)
+    monkeypatch.setattr(sys, "stderr", said)
 
     def read_late():
-        # When all else is there.
-        while not re.search("waiting for a program that reads the pipe of --json", "".join(said)):
-            said.extend(capsys.readouterr())
+        while "waiting for a program that reads the pipe of --json" not in said.getvalue():
+            time.sleep(0.01)
+        # All else is there by then.
         check(but=("results.json",))
+        read.append(printed.getvalue())
         read.append(pipe.read_text())
 
     reader = threading.Thread(target=read_late)
     reader.start()
     assert run(command) == 0
     reader.join(10)
-    assert json.loads(read[0])["mutual_information"]["default"] == "cross_fitted"
-    assert "mutual information I(X;Y)" in "".join(said)
+    assert "mutual information I(X;Y)" in read[0]
+    assert json.loads(read[1])["mutual_information"]["default"] == "cross_fitted"
 
 
 def test_the_pipe_of_standard_output_is_no_file_for_results(tmp_path, capsys, monkeypatch):
