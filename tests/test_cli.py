@@ -8,11 +8,14 @@ import math
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import stat
+import subprocess
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable
 
@@ -24,6 +27,7 @@ import pytest
 import entropax as ex
 from entropax._files import locked
 from entropax.cli import main, run
+from entropax.cli._dependence import Dependences
 from entropax.cli._measurement import check_bounds, Measurement
 from entropax.dependence._training import Round, train
 from entropax.train import Checkpoints, History
@@ -382,7 +386,7 @@ def test_one_file_that_fails_loses_no_other(three_files, monkeypatch, capsys, tm
         for file in tmp_path.glob("[rp]*.*"):
             file.unlink()
 
-        def written(file, content):
+        def written(file, content, waiting):
             if file.name == name:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             file.write_bytes(content)
@@ -397,10 +401,64 @@ def test_one_file_that_fails_loses_no_other(three_files, monkeypatch, capsys, tm
         )
     # A picture that cannot be drawn loses no numbers.
     monkeypatch.setattr("entropax.cli._plot.picture", lambda *arguments: 1 / 0)
-    monkeypatch.setattr("entropax.cli._measure.write", lambda file, content: file.write_bytes(content))
+    monkeypatch.setattr("entropax.cli._measure.write", lambda file, content, waiting: file.write_bytes(content))
     assert run(command) == 1
     check(but=("rates.svg",))
     assert "--plot" in (said := capsys.readouterr().err) and "ZeroDivisionError" in said
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-"])
+def test_closed_streams_lose_nothing(closed, tmp_path):
+    """In a process of its own, whose descriptors are closed before Python begins."""
+    x, y = correlated(120, 0.8)
+    command = ["measure", save(tmp_path, x=x, y=y), "--steps", "2", "--batch-size", "32", "--fit-steps", "2"]
+    command += ["--device", "cpu:0", "--json", str(tmp_path / "results.json")]
+    program = f"{shlex.quote(sys.executable)} -m entropax.cli {shlex.join(command)} {closed}"
+    done = subprocess.run(program, shell=True, stdout=subprocess.PIPE, cwd=tmp_path, check=False)
+    assert "mutual_information" in json.loads((tmp_path / "results.json").read_text())
+    assert done.returncode == (1 if closed.startswith(">") else 0)
+
+
+def test_a_training_without_standard_error(monkeypatch):
+    closed = open(os.devnull, "w")
+    closed.close()
+    for stream in (None, closed, object()):
+        monkeypatch.setattr(sys, "stderr", stream)
+        settings = ex.Settings(steps=2, batch_size=8)
+        model = ex.fit(NORMAL.astype(np.float32), key=jax.random.key(0), width=8, depth=1, settings=settings)
+        assert math.isfinite(ex.neural_entropy(model, jnp.asarray(NORMAL, jnp.float32), key=jax.random.key(1)).value)
+
+
+def test_a_pipe_that_nobody_reads_keeps_nothing_waiting(three_files, tmp_path, monkeypatch):
+    command, check = three_files
+    pipe, read, printed, said = tmp_path / "pipe.json", [], io.StringIO(), io.StringIO()
+    os.mkfifo(pipe)
+    command[command.index("--json") + 1] = str(pipe)
+    monkeypatch.setattr(sys, "stdout", printed)
+    monkeypatch.setattr(sys, "stderr", said)
+
+    def read_late():
+        while "waiting for a program that reads the pipe of --json" not in said.getvalue():
+            time.sleep(0.01)
+        # All else is there by then.
+        check(but=("results.json",))
+        read.append(printed.getvalue())
+        read.append(pipe.read_text())
+
+    reader = threading.Thread(target=read_late)
+    reader.start()
+    assert run(command) == 0
+    reader.join(10)
+    assert "mutual information I(X;Y)" in read[0]
+    assert json.loads(read[1])["mutual_information"]["default"] == "cross_fitted"
+
+
+def test_the_pipe_of_standard_output_is_no_file_for_results(tmp_path, capsys, monkeypatch):
+    read, written = os.pipe()
+    with open(read), open(written, "w") as stream, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", stream)
+        assert run(["measure", save(tmp_path, x=NORMAL), "--json", f"/dev/fd/{written}"]) == 2
+    assert "--json and standard output are one file" in one_line(capsys)
 
 
 def test_outputs_keep_what_they_are_written_to(three_files, tmp_path):
@@ -420,6 +478,104 @@ def test_outputs_keep_what_they_are_written_to(three_files, tmp_path):
     assert results.is_symlink() and stat.S_IMODE(far.stat().st_mode) == 0o604
     assert pipe.is_fifo() and len(read[0].splitlines()) == 300
     check(but=("pointwise.npy",))
+
+
+def kept_folder(tmp_path):
+    """The command that has left a folder of checkpoints, and the folder."""
+    x, y = correlated(240, 0.8)
+    folder = tmp_path / "kept"
+    command = ["measure", save(tmp_path, x=np.stack([x, y], 1), y=y + x**2), "--checkpoint", str(folder)]
+    assert run(command) == 0
+    return command, folder
+
+
+def test_no_output_lies_among_checkpoints(tmp_path, capsys, no_model):
+    command, folder = kept_folder(tmp_path)
+    os.link(folder / "measure.json", tmp_path / "hard.json")
+    (tmp_path / "way").symlink_to("kept")
+    before = (folder / "measure.json").read_bytes()
+    capsys.readouterr()
+    for name in ("kept/measure.json", "kept/new.json", "kept/cross-fitting/new.json", "way/measure.json", "hard.json"):
+        assert run([*command, "--json", str(tmp_path / name)]) == 2
+        assert "--json is in the folder of --checkpoint" in one_line(capsys)
+    assert (folder / "measure.json").read_bytes() == before and run(command) == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe{}", b"[]", b"{"])
+def test_a_damaged_mark_of_checkpoints(content, tmp_path, capsys, no_model):
+    command, folder = kept_folder(tmp_path)
+    (folder / "measure.json").write_bytes(content)
+    capsys.readouterr()
+    assert run(command) == 2
+    assert re.search("--checkpoint: '.*measure.json' is damaged, .* Name another folder, delete", one_line(capsys))
+
+
+@pytest.mark.parametrize("instead", ["nothing", "another"])
+def test_checkpoints_that_are_deleted_meanwhile(instead, tmp_path, capsys, monkeypatch, no_model):
+    command, folder = kept_folder(tmp_path)
+    results = ["--json", str(tmp_path / "results.json")]
+    shutil.rmtree(folder)
+    capsys.readouterr()
+    calls = []
+
+    def one(*arguments, **settings):
+        calls.append(1)
+        if len(calls) == 3:
+            shutil.rmtree(folder)
+            if instead == "another":
+                folder.mkdir()
+        return untrained(*arguments, **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("entropax.dependence._cross_fitting.os.cpu_count", lambda: 1)
+        patch.setattr("entropax.dependence._cross_fitting.train", one)
+        assert run([*command, *results]) == 0
+    said = capsys.readouterr().err
+    assert re.match("entropax: --checkpoint: results cannot be kept in '.*kept.*' .it was deleted or replaced", said)
+    assert said.count("--checkpoint") == 1
+    assert json.loads((tmp_path / "results.json").read_text())["mutual_information"]["default"] == "cross_fitted"
+    # What nobody could go on from is not made again, nor is it spoken of.
+    assert not folder.exists() or not list(folder.iterdir())
+
+    def stop(*arguments, **settings):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("entropax.dependence._cross_fitting.train", stop)
+    assert run(command) == 130
+    assert re.search("interrupted; nothing is kept, for there is no '.*measure.json'", one_line(capsys))
+
+
+def test_a_training_goes_on_without_checkpoints(tmp_path, capsys, monkeypatch):
+    x, y = correlated(400, 0.8)
+    folder = tmp_path / "kept"
+    command = ["measure", save(tmp_path, x=x, y=y), "--steps", "8", "--batch-size", "32", "--checkpoint", str(folder)]
+    monkeypatch.setattr("entropax.cli._measure.measure_dependence", lambda *samples, **settings: Dependences({}, {}))
+    keep, seen = Checkpoints.save, []
+
+    def save_and_lose(checkpoints, step, state, **metadata):
+        seen.append(step)
+        if step == 2:
+            shutil.rmtree(folder)
+        keep(checkpoints, step, state, **metadata)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", save_and_lose)
+        assert run(command) == 0
+    assert seen == [1, 2, 3, 4] and not folder.exists()
+    printed = capsys.readouterr()
+    assert "loss gap" in printed.out
+    assert re.fullmatch("entropax: --checkpoint: checkpoints of the training cannot be written .*\n", printed.err)
+
+    # On a full disk there may be none at all.
+    def full(checkpoints, *state, **metadata):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "check_writable", full)
+        patch.setattr(Checkpoints, "save", full)
+        assert run(command) == 0
+    assert "cannot be written (No space left on device)" in one_line(capsys)
 
 
 def test_outputs_that_would_overwrite_something(tmp_path, capsys, monkeypatch):

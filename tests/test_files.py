@@ -2,13 +2,14 @@
 
 import os
 import pathlib
+import shutil
 import stat
 import tempfile
 import threading
 
 import pytest
 
-from entropax._files import check_folder, check_writable, is_same, locked, write
+from entropax._files import check_folder, check_writable, is_regular, is_same, lies_in, locked, write
 
 
 @pytest.fixture
@@ -42,6 +43,22 @@ def test_a_pipe_gets_the_bytes(tmp_path):
     write(pipe, b"all of it")
     reader.join(10)
     assert read == [b"all of it"] and stat.S_ISFIFO(os.lstat(pipe).st_mode)
+
+
+def test_a_pipe_without_a_reader_is_waited_for_with_a_word(tmp_path):
+    pipe, said, read = tmp_path / "pipe", [], []
+    os.mkfifo(pipe)
+    assert not is_regular(pipe) and is_regular(tmp_path / "new")
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+
+    def waiting():
+        said.append("waiting")
+        reader.start()
+
+    # More than a pipe holds at a time.
+    write(pipe, b"all of it" * 50_000, waiting)
+    reader.join(10)
+    assert said == ["waiting"] and read == [b"all of it" * 50_000]
 
 
 def test_links_lead_to_the_file(tmp_path):
@@ -190,3 +207,27 @@ def test_a_folder_is_used_by_one_process(tmp_path):
         pass
     with locked(tmp_path / "folder"):
         pass
+
+
+def test_a_folder_that_is_gone_is_not_held(tmp_path):
+    folder = tmp_path / "folder"
+    with locked(folder) as is_held:
+        assert is_held()
+        shutil.rmtree(folder)
+        assert not is_held()
+        # Another in its place is not the same.
+        folder.mkdir()
+        (folder / ".lock").write_text("")
+        assert not is_held()
+
+
+def test_what_lies_in_a_folder(tmp_path):
+    (tmp_path / "folder" / "deep").mkdir(parents=True)
+    (tmp_path / "way").symlink_to("folder/deep")
+    (tmp_path / "folder" / "file").write_text("")
+    os.link(tmp_path / "folder" / "file", tmp_path / "hard")
+    for name in ("folder/new", "folder/file", "folder/deep/new", "way/new", "hard"):
+        assert lies_in(tmp_path / name, tmp_path / "folder"), name
+    for name in ("new", "folder", "folders/new", "absent/new"):
+        assert not lies_in(tmp_path / name, tmp_path / "folder"), name
+    assert not lies_in(tmp_path / "file", tmp_path / "absent")

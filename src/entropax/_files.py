@@ -1,18 +1,19 @@
 """Files that are written whole or not at all, and checks, before the work, that they can be written."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 # What a check writes: a full disk may still make an empty file.
 _PROBE = bytes(4096)
 
 
-def write(file: str | os.PathLike[str], content: bytes) -> None:
+def write(file: str | os.PathLike[str], content: bytes, waiting: Callable[[], None] = lambda: None) -> None:
     """Writes all of a file.
 
     A regular file, or one that does not exist yet, is replaced by a rename: whenever the process dies, the path holds
@@ -24,6 +25,8 @@ def write(file: str | os.PathLike[str], content: bytes) -> None:
 
     - `file`: where to write.
     - `content`: all that the file shall hold.
+    - `waiting`: called where the file is a named pipe that nobody has opened for reading, before this waits for
+        someone who does.
 
     **Raises:** `OSError` where the file cannot be written.
     """
@@ -35,9 +38,9 @@ def write(file: str | os.PathLike[str], content: bytes) -> None:
         try:
             _replace(target, content, status)
         except PermissionError:
-            _write_in_place(file, content, status)
+            _write_in_place(file, content, status, waiting)
     else:
-        _write_in_place(file, content, status)
+        _write_in_place(file, content, status, waiting)
 
 
 def check_writable(file: str | os.PathLike[str]) -> None:
@@ -98,10 +101,27 @@ def is_same(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> bo
     return one == other or (one.parent.exists() and other.parent.exists() and one.parent.samefile(other.parent))
 
 
+def is_regular(file: str | os.PathLike[str]) -> bool:
+    """Whether a path leads to a regular file, or to none yet; what it leads to otherwise, such as a pipe, may keep a
+    writer waiting."""
+    status = _status(file)
+    return status is None or stat.S_ISREG(status.st_mode)
+
+
+def lies_in(file: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
+    """Whether a path leads into a folder, at any depth, by links too."""
+    inside = pathlib.Path(os.path.realpath(folder))
+    if any(is_same(place, inside) for place in pathlib.Path(os.path.realpath(file)).parents):
+        return True
+    # A hard link outside is the same file.
+    return any(is_same(file, entry) for entry in inside.rglob("*"))
+
+
 @contextlib.contextmanager
-def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
+def locked(folder: str | os.PathLike[str]) -> Iterator[Callable[[], bool]]:
     """Keeps a folder, which is made if it does not exist, for this process. The system unlocks it when the process
-    ends, however it ends.
+    ends, however it ends. Yields what tells whether the folder is still there: nothing keeps others from deleting it,
+    or from putting another in its place.
 
     **Raises:** `ValueError` where another process has locked the folder; `OSError` where it cannot be written.
     """
@@ -110,7 +130,15 @@ def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
 
     path = pathlib.Path(folder)
     path.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    lock = path.absolute() / ".lock"
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+
+    def is_held() -> bool:
+        try:
+            return os.path.samestat(os.stat(lock), os.fstat(descriptor))
+        except OSError:
+            return False
+
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,7 +146,7 @@ def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
             raise ValueError(
                 f"the folder {str(folder)!r} is in use by another process: wait until it ends, or name another folder."
             ) from None
-        yield
+        yield is_held
     finally:
         os.close(descriptor)
 
@@ -161,13 +189,27 @@ def _replace(target: pathlib.Path, content: bytes, status: os.stat_result | None
         aside.unlink(missing_ok=True)
 
 
-def _write_in_place(file: str | os.PathLike[str], content: bytes, status: os.stat_result) -> None:
-    with open(os.open(file, os.O_WRONLY), "wb") as stream:
+def _write_in_place(file, content: bytes, status: os.stat_result, waiting: Callable[[], None]) -> None:
+    opened = _open_pipe(file, waiting) if stat.S_ISFIFO(status.st_mode) else os.open(file, os.O_WRONLY)
+    with open(opened, "wb") as stream:
         stream.write(content)
         stream.flush()
         if stat.S_ISREG(status.st_mode):
             stream.truncate()
             os.fsync(stream.fileno())
+
+
+def _open_pipe(file, waiting: Callable[[], None]) -> int:
+    try:
+        opened = os.open(file, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        # Without a reader.
+        if error.errno != errno.ENXIO:
+            raise
+        waiting()
+        return os.open(file, os.O_WRONLY)
+    os.set_blocking(opened, True)
+    return opened
 
 
 def _probe(folder: pathlib.Path) -> None:

@@ -24,9 +24,12 @@ def make_mesh(devices: Sequence | None = None) -> Mesh:
 
     Its axis is of type `Auto`: under `Explicit`, the default of `jax.make_mesh`, `diffrax.diffeqsolve` fails.
 
-    **Raises:** `ValueError` if `devices` is empty.
+    **Raises:** `ValueError` if `devices` is empty, or holds something else than devices.
     """
     devices = jax.devices() if devices is None else devices
+    listed = list(devices) if isinstance(devices, Sequence | np.ndarray) and np.ndim(devices) == 1 else [None]
+    if not all(isinstance(device, jax.Device) for device in listed):
+        raise ValueError(f"`devices` must be a list of devices, such as jax.devices()[:2]; got {devices!r:.80}.")
     if len(devices) == 0:
         raise ValueError("`devices` must hold one device or more; got []. Leave it out for all devices.")
     return Mesh(np.asarray(devices), (_BATCH,), axis_types=(AxisType.Auto,))

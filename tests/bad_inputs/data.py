@@ -36,6 +36,18 @@ def masked() -> Any:
 BAD_COVARIANCE = np.array([[1.0, 2.0], [2.0, 1.0]])
 
 INPUTS = [
+    BadInput("no path", lambda: data.load_arrays(anything(None)), ValueError, ("`path`", "file", "None")),
+    BadInput("a number as a path", lambda: data.load_arrays(anything(3)), ValueError, ("`path`", "file", "int, 3")),
+    BadInput(
+        "a seed for rows",
+        lambda: data.batch_rows(anything(3), 0, 10, 2),
+        ValueError,
+        ("`key`", "jax.random.key(3)"),
+    ),
+    BadInput("a step back", lambda: data.batch_rows(jr.key(0), -1, 10, 2), ValueError, ("`step`", "0 or more", "-1")),
+    BadInput(
+        "half a step", lambda: data.batch_rows(jr.key(0), anything(0.5), 10, 2), ValueError, ("`step`", "whole", "0.5")
+    ),
     BadInput("masked", lambda: data.check_samples(masked()), ValueError, ("`x`", "masks 1 of 60", "Leave")),
     BadInput("masked y", lambda: data.check_samples(normal(30, 2), masked()), ValueError, ("`y`", "masks 1 of 60")),
     BadInput(

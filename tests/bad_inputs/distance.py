@@ -18,6 +18,10 @@ def _density(x):
     return -0.5 * np.sum(x**2, -1)
 
 
+def _nan(x, y):
+    return float("nan")
+
+
 def _entropy(x, **settings):
     return distance.nearest_neighbour_entropy(x, **settings)
 
@@ -86,6 +90,16 @@ INPUTS = [
         ("a classifier's name", lambda: _classified(classifier="forest"), ("`classifier`", "instance", "forest")),
         ("a regression", lambda: _classified(classifier=_regression()), ("`classifier`", "LinearRegression")),
         ("a classifier's range", lambda: _logistic(1e160 * X, Y), ("`x` and `y`", "e+1", "other units")),
+        ("a list of orders", lambda: _sliced(order=[1]), ("`order` must be one number", "[1]")),
+        (
+            "more projections than memory",
+            lambda: _sliced(projections=10**9),
+            ("`projections`", "at most", "1000000000"),
+        ),
+        ("a metric of NaN", lambda: distance.with_floor(_nan, X, Y, X), ("`metric`", "finite number", "`generated`")),
+        ("a metric of words", lambda: distance.with_floor(lambda x, y: "a", X, Y, X), ("`metric`", "number", "'a'")),
+        ("a density's class", lambda: distance.kl_to(X, ex.Gaussian), ("`log_density`", "function", "Gaussian")),
+        ("masked to a density", lambda: distance.cross_entropy(np.ma.masked_greater(X, 1), _density), ("`x` masks",)),
         ("a distance for a metric", lambda: distance.with_floor(0.3, X, Y, X), ("`metric`", "function", "0.3")),
         (
             "fewer real samples",

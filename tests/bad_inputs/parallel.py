@@ -12,6 +12,9 @@ from tests.bad_inputs import BadInput
 
 INPUTS = [
     BadInput("no devices", lambda: parallel.make_mesh([]), ValueError, ("`devices`", "[]")),
+    BadInput("a number of devices", lambda: parallel.make_mesh(3), ValueError, ("`devices`", "list of devices", "3")),
+    BadInput("names of devices", lambda: parallel.make_mesh(["cpu"]), ValueError, ("`devices`", "devices", "'cpu'")),
+    BadInput("devices in words", lambda: parallel.make_mesh("cpu"), ValueError, ("`devices`", "devices", "'cpu'")),
     BadInput("a number as a mesh", lambda: parallel.replicate(jnp.ones(2), 2), ValueError, ("`mesh`", "int")),
     BadInput(
         "a mesh with an axis of another name",

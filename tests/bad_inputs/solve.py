@@ -16,6 +16,7 @@ def of(name, call, *says):
 
 
 PROCESS, MODEL = ex.VariancePreserving(), ex.Equilibrium()
+MASKED = np.ma.masked_greater(np.eye(4, 2, dtype=np.float32), 0.5)
 ONE = dict(finish=lambda process, denoiser, x, s, y: x[:1])
 
 
@@ -31,6 +32,14 @@ def density(x=None, y=None, **settings):
 def produced(x=None, key=None, **settings):
     x = jnp.ones((4, 2)) if x is None else x
     return ex.solve.entropy_production(PROCESS, MODEL, x, key=jr.key(0) if key is None else key, **settings)
+
+
+def bound(x=None, control=lambda s, x, y: x):
+    return ex.solve.nll_bound(PROCESS, control, jnp.ones((4, 2)) if x is None else x, key=jr.key(0))
+
+
+def injected(churn):
+    return ex.solve.information_injected(PROCESS, MODEL, jnp.ones((4, 2)), churn=churn, key=jr.key(0))
 
 
 def explicit():
@@ -78,12 +87,28 @@ INPUTS = [
     of("several keys", lambda: draw(key=jr.split(jr.key(0), 4)), "`key`", "(4,)", "key[0]"),
     of("a number as shape", lambda: draw(shape=4), "`shape`", "(batch, *shape)", "4"),
     of("no samples", lambda: draw(shape=(0, 2)), "`shape`", "at least 1", "0"),
-    of("labels as a list", lambda: draw(y=[0, 1, 2, 0]), "`y`", "array", "list", "jnp.asarray(y)"),
+    of("labels in words", lambda: draw(y="0120"), "`y`", "numbers", "text"),
+    of("masked data to encode", lambda: ex.encode(PROCESS, MODEL, MASKED), "`x`", "masked", "Leave"),
+    of("masked noise", lambda: ex.decode(PROCESS, MODEL, MASKED), "`latent`", "masked", "Leave"),
+    of("masked noise of a path", lambda: ex.solve.trajectory(PROCESS, MODEL, MASKED), "`latent`", "masked", "Leave"),
+    of("complex data to encode", lambda: ex.encode(PROCESS, MODEL, 1j * np.ones((4, 2))), "`x`", "real", "complex128"),
+    of("a bound of masked data", lambda: bound(MASKED), "`x`", "masked", "Leave"),
+    of("a control of one argument", lambda: bound(control=lambda x: x), "`control`", "control(s, x, y)", "positional"),
+    of("a list of churns", lambda: ex.Sampler(dfx.ShARK(), churn=[1.0]), "`churn` must be one number", "[1.0]"),
+    of("churns", lambda: ex.Sampler(dfx.ShARK(), churn=np.ones(3)), "`churn` must be one number", "(3,)"),
+    of("churn injected", lambda: injected([1.0]), "`churn` must be one number", "[1.0]"),
+    of("a list of tolerances", lambda: density(rtol=[1e-3]), "`rtol` must be one number", "[0.001]"),
     of("a list as x", lambda: density([[0.0, 1.0]]), "`x`", "array of floats", "list", "jnp.asarray(x"),
     of("integers as x", lambda: density(jnp.ones((4, 2), jnp.int32)), "`x`", "float32", "int32", "astype"),
     of("bfloat16 as x", lambda: produced(jnp.ones((4, 2), jnp.bfloat16)), "`x`", "float32", "bfloat16"),
-    of("one number as x", lambda: ex.encode(PROCESS, MODEL, jnp.ones(())), "`x`", "(batch, *shape)", "()"),
-    of("NaN in noise", lambda: ex.decode(PROCESS, MODEL, jnp.full((2, 2), jnp.nan)), "`latent`", "finite", "NaN"),
+    of("one number as x", lambda: ex.encode(PROCESS, MODEL, jnp.ones(())), "`x`", "first axis", "()"),
+    of(
+        "NaN in noise",
+        lambda: ex.decode(PROCESS, MODEL, jnp.full((2, 2), jnp.nan)),
+        "`latent`",
+        "finite; latent[0, 0]",
+        "NaN",
+    ),
     of("negative rtol", lambda: density(rtol=-1e-6), "`rtol`", "not negative", "-1e-06"),
     of("NaN atol", lambda: density(atol=float("nan")), "`atol`", "finite", "nan"),
     of("no tolerance", lambda: density(rtol=0.0, atol=0.0), "`rtol`", "positive", "0.0"),

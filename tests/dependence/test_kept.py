@@ -1,6 +1,8 @@
 """What an interrupted estimate had found is found again, to the bit, and never taken for that of anything else."""
 
 import dataclasses
+import errno
+import os
 import warnings
 
 import jax
@@ -11,7 +13,7 @@ import pytest
 
 from entropax import dependence
 from entropax.dependence import _cross_fitting, _labels
-from entropax.dependence._kept import array_of, as_array, kept
+from entropax.dependence._kept import array_of, as_array, kept, NotKeptWarning
 
 
 RNG = np.random.default_rng(0)
@@ -151,3 +153,32 @@ def test_a_damaged_file_is_made_again(tmp_path):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert once(2.5) == 1.5
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("File is encrypted"), NotImplementedError("compression"), MemoryError()]
+)
+def test_whatever_reading_raises_the_result_is_made_again(tmp_path, monkeypatch, error):
+    once = lambda value: kept(tmp_path, ["one"], lambda: np.asarray(value), pack=as_array, unpack=array_of)
+    once(1.5)
+
+    def refuse(*arguments, **settings):
+        raise error
+
+    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="is damaged .*computed again"):
+        patch.setattr(np, "load", refuse)
+        assert once(2.5) == 2.5
+    assert once(3.5) == 2.5
+
+
+def test_what_cannot_be_kept_is_returned(tmp_path, monkeypatch):
+    def full(file, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    once = lambda folder: kept(folder, ["one"], lambda: np.asarray(1.5), pack=as_array, unpack=array_of)
+    monkeypatch.setattr("entropax.dependence._kept.write", full)
+    with pytest.warns(NotKeptWarning, match=r"cannot be kept in '.*' \(No space left on device\): the work goes on"):
+        assert once(tmp_path) == 1.5
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="`checkpoint` must be a folder; '.*file' is none"):
+        once(tmp_path / "file")

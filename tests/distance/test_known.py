@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import jaxtyping
 import numpy as np
 import pytest
 from jax.scipy.stats import norm
@@ -163,3 +164,12 @@ def test_occupancy_of_modes():
 def test_refusals(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_densities_are_given_arrays(monkeypatch):
+    """Of floats of any length, and of arrays that mask nothing."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    expected = distance.kl_to(x, standard).value
+    for kind in (lambda x: np.ma.masked_greater(x, np.inf), lambda x: x.astype(np.longdouble)):
+        assert distance.kl_to(kind(x), standard).value == expected

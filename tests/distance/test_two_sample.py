@@ -173,3 +173,10 @@ def test_what_differences_share_cancels():
 def test_refusals(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_ranks_need_not_be_promoted():
+    with jax.numpy_rank_promotion("raise"):
+        distance.energy_distance(X, Y)
+        distance.mmd(X, Y)
+        distance.sliced_wasserstein(X, Y, key=jr.key(0), projections=5)

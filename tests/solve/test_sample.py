@@ -5,6 +5,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -276,3 +277,23 @@ def test_ranks_need_not_be_promoted(sampler):
             ex.log_density(PROCESS, PROBLEM.denoiser(), samples.x, y)
             ex.solve.path_nll(PROCESS, gaussian(), jnp.ones((4, 2)), key=jr.key(0), paths=ex.solve.Paths(steps=4))
     assert samples.x.shape == (4, 3)
+
+
+def test_states_are_read_as_integrals_read_samples():
+    """Lists, integers and masks of nothing are arrays of floats, within compiled code too."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        whole = np.array([[1, -2], [0, 3]])
+        sampler = ex.Sampler(steps=4)
+        encode = lambda x: ex.encode(PROCESS, gaussian(), x, sampler=sampler)
+        decode = lambda x: ex.decode(PROCESS, gaussian(), x, sampler=sampler).x
+        path = lambda x: ex.trajectory(PROCESS, gaussian(), x, sampler=sampler).z
+        bound = lambda x: ex.solve.nll_bound(PROCESS, lambda s, x, y: x, x, key=jr.key(0)).value
+        for draw in (encode, decode, path, bound):
+            expected = draw(jnp.asarray(whole, jnp.float32))
+            for x in (whole, whole.tolist(), whole.astype(float), np.ma.masked_greater(whole, 9)):
+                np.testing.assert_array_equal(draw(x), expected)
+                np.testing.assert_allclose(jax.jit(lambda x=x: draw(x))(), expected, rtol=1e-5, atol=1e-6)
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", before)

@@ -1,8 +1,10 @@
 """A checkpoint gives back what was saved, to the bit, or says why it cannot; whatever happens to process and disk."""
 
+import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -164,6 +166,10 @@ def test_identity_and_metadata_must_be_json(tmp_path):
         Checkpoints(tmp_path, {"path": tmp_path}).save(1, state_of(1))
     with pytest.raises(ValueError, match="`metadata` must hold what JSON can hold.*set"):
         Checkpoints(tmp_path, IDENTITY).save(1, state_of(1), {"seen": {1, 2}})
+    circle = {}
+    circle["circle"] = circle
+    with pytest.raises(ValueError, match="`identity` must hold what JSON can hold.*Circular"):
+        Checkpoints(tmp_path, circle).save(1, state_of(1))
 
 
 def truncate(file: pathlib.Path):
@@ -393,6 +399,31 @@ def test_a_record_of_any_damage_is_passed_over(tmp_path, content):
     with pytest.warns(UserWarning, match="checkpoint.json.*Going on from the checkpoint before it, step 1"):
         step, state, _ = restore(checkpoints, state_of(0))
     assert step == 1 and bits(state) == bits(state_of(1))
+
+
+@pytest.mark.parametrize(
+    "field, value, message",
+    [
+        ("step", -5, "`step` of checkpoint.json is -5"),
+        ("step", True, "`step` of checkpoint.json is missing or damaged"),
+        ("step", 1, "`step` of checkpoint.json is 1"),
+        ("files", {}, "`files` of checkpoint.json lacks state/"),
+    ],
+)
+def test_a_record_that_is_not_of_its_checkpoint_is_passed_over(tmp_path, field, value, message):
+    checkpoints = Checkpoints(tmp_path, IDENTITY)
+    checkpoints.save(1, state_of(1))
+    checkpoints.save(2, state_of(2))
+    record = newest(tmp_path) / "checkpoint.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {field: value}))
+    with pytest.warns(UserWarning, match=f"{message}.*Going on from the checkpoint before it, step 1"):
+        step, state, _ = restore(checkpoints, state_of(0))
+    assert step == 1 and bits(state) == bits(state_of(1))
+    # Nor is one whose arrays are gone as well.
+    if field == "files":
+        shutil.rmtree(record.parent / "state")
+        with pytest.warns(UserWarning, match="`files` of checkpoint.json is empty"):
+            assert restore(checkpoints, state_of(0))[0] == 1
 
 
 @pytest.mark.parametrize("content", ["", "[]", "7", "{"])

@@ -14,11 +14,13 @@ import sys
 import tempfile
 import textwrap
 import time
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -266,7 +268,7 @@ def test_divergence_names_the_step_its_samples_and_what_is_safe(tmp_path):
     bad = np.setdiff1d(batches[20:], batches[:20])[0]
     checkpoints = ex.Checkpoints(tmp_path / "c", {})
     with pytest.raises(ex.DivergenceError, match="The last good checkpoint is .*-step-[12]. A smaller") as caught:
-        small(((x.at[bad].set(jnp.nan), y), held_out), checkpoints=checkpoints)
+        small(((x.at[bad].set(1e30), y), held_out), checkpoints=checkpoints)
     error = caught.value
     assert error.step == next(index for index, rows in enumerate(batches) if bad in rows) >= 20
     np.testing.assert_array_equal(error.rows, batches[error.step])
@@ -413,7 +415,7 @@ def test_a_training_of_more_steps_or_from_other_weights_is_another_one():
     np.testing.assert_array_equal(found.history.loss, plain().history.loss)
 
 
-# That what is not finite stops a training, samples that are not have shown already.
+# That what is not finite stops a training, samples that are too large have shown already.
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_training(getkey):
     x, _ = PROBLEM.sample(getkey(), 200)
@@ -451,3 +453,48 @@ def test_bad_samples_are_refused(getkey):
     settings = ex.Settings(batch_size=33)
     with pytest.raises(ValueError, match="`batch_size` / `accumulate`, 33, must divide by the 2 devices"):
         ex.fit(x, key=getkey(), settings=settings, mesh=ex.parallel.make_mesh())
+
+
+def test_samples_are_read_as_integrals_read_them():
+    """Lists, integers and masks of nothing are arrays of floats."""
+    (x, y), (held_x, held_y) = samples()
+    x, held_x = jnp.round(10 * x), jnp.round(10 * held_x)
+    settings = ex.Settings(steps=4, chunk=4, batch_size=16)
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        expected = small(((x, y), (held_x, held_y)), settings).history
+        whole = lambda array: np.asarray(array).astype(int)
+        masked = lambda array: np.ma.masked_greater(np.asarray(array), np.inf)
+        kinds: tuple[Any, ...] = whole, masked, lambda array: np.asarray(array).tolist()
+        for kind in kinds:
+            # The network is made for arrays.
+            denoiser = small(((x, y), (held_x, held_y)), dataclasses.replace(settings, learning_rate=0.0)).denoiser
+            found = ex.train(
+                denoiser,
+                kind(x),
+                np.asarray(y),
+                held_out=(kind(held_x), np.asarray(held_y)),
+                key=jr.key(4),
+                settings=settings,
+            )
+            np.testing.assert_array_equal(found.history.loss, expected.loss)
+            found, wanted = (ex.denoising_loss(denoiser, each, y, key=jr.key(0)) for each in (kind(x), x))
+            assert found == wanted
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.parametrize("num", [1, 2])
+def test_a_condition_that_is_constant_tells_nothing(num):
+    (x, _), _ = samples()
+    settings = ex.Settings(steps=20, chunk=20, batch_size=16)
+    y = jnp.full((len(x), num), 0.1)
+    model = ex.fit(x, y, key=jr.key(0), width=8, depth=1, settings=settings)
+    assert np.isfinite(ex.nll(model, x, y, key=jr.key(1)).value)
+    # Beside one that varies it changes nothing of what is seen of that one.
+    varying = x[:, :1]
+    both = jnp.concatenate([varying, y], 1)
+    of_both = ex.nn.VectorCondition(both, 8, key=jr.key(0))
+    of_one = ex.nn.VectorCondition(varying, 8, key=jr.key(0))
+    np.testing.assert_allclose(of_both.whiten[0, 0], of_one.whiten[0, 0], rtol=1e-6)
+    np.testing.assert_allclose(of_both.whiten[1:, 1:], np.eye(num), atol=1e-6)

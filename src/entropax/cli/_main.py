@@ -23,6 +23,7 @@ def main() -> None:
     refusal, with one line on stderr; 130 for an interruption by Ctrl-C; 141 where the reader of standard output went
     away, as `head` does, after all files were written.
     """
+    _open_standard_streams()
     _keep_compilations()
     code = run(sys.argv[1:])
     if code == _INTERRUPTED:
@@ -58,6 +59,17 @@ def run(arguments: Sequence[str]) -> int:
         kept = str(interrupt) if isinstance(interrupt, Interruption) else "nothing was begun"
         tell(f"entropax: interrupted; {kept}.")
         return _INTERRUPTED
+
+
+def _open_standard_streams() -> None:
+    """Puts the null device in the place of standard streams that are closed, as by `2>&-`. The first file that is
+    opened would take the place otherwise, and what libraries print to standard error would go into it."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest number that is free.
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _keep_compilations() -> None:

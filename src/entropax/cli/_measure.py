@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import functools as ft
 import hashlib
 import os
 import pathlib
@@ -14,12 +15,13 @@ import jax.random as jr
 import tyro
 
 from .. import dependence
-from .._files import check_writable, is_same, write
+from .._files import check_writable, is_regular, is_same, lies_in, write
 from ..data import Kind, Samples, SamplesWarning
+from ..dependence._kept import NotKeptWarning
 from ..information import BoundWarning
 from ..integral import TruncationWarning
 from ..train import Settings
-from ._checkpoint import check_checkpoint, cross_fitting, kept, opened, training
+from ._checkpoint import check_checkpoint, kept, opened
 from ._dependence import measure_dependence, pointwise_file
 from ._doctor import find_device
 from ._measurement import measure
@@ -116,9 +118,9 @@ class Measure:
             train, held_out = split(samples, self.held_out, self.transform, split_key)
             folders = None, None
             if self.checkpoint is not None:
-                stack.enter_context(opened(self.checkpoint, self._identity(samples)))
-                folders = cross_fitting(self.checkpoint), training(self.checkpoint)
-            with _told_at_once(messages), busy("cross-fitting"), refusing(OSError, about="--checkpoint"):
+                folders = stack.enter_context(opened(self.checkpoint, self._identity(samples)))
+            stack.enter_context(_not_kept())
+            with _told_at_once(messages), busy("cross-fitting"):
                 fitting = dependence.CrossFitting(steps=self.fit_steps, checkpoint=folders[0])
                 dependences = measure_dependence(samples, fitting=fitting, two_sided=self.two_sided, key=dependence_key)
             if self.pointwise is not None and dependences.pointwise is None:
@@ -136,10 +138,13 @@ class Measure:
             contents["--pointwise"] = lambda file: pointwise_file(shares, file.suffix.lower())
         if picture is not None:
             contents["--plot"] = lambda file: picture(measurement, file.suffix.lower()[1:])
-        # Before anything is printed: whatever becomes of the terminal, they are there.
-        failures = _written(self._outputs, contents)
+        # Before anything is printed: whatever becomes of the terminal, they are there. What may wait for a reader comes
+        # last, so that nothing waits for it.
+        regular = {option: file for option, file in self._outputs.items() if is_regular(file)}
+        failures = _written(regular, contents)
         report = measurement, dependences, self.transform, self.bits, messages
         code = show(lambda console: print_report(console, *report))
+        failures += _written({key: file for key, file in self._outputs.items() if key not in regular}, contents)
         for failure in failures:
             tell(f"entropax: {failure}")
         return LOST if failures else code
@@ -167,6 +172,11 @@ class Measure:
             for other, there in others.items():
                 if is_same(file, there):
                     raise Refusal(f"{option} and {other} are one file, {str(file)!r}: one would overwrite the other.")
+            if self.checkpoint is not None and lies_in(file, self.checkpoint):
+                raise Refusal(
+                    f"{option} is in the folder of --checkpoint, {str(file)!r}, which is for checkpoints alone. Name "
+                    "a file in another folder."
+                )
             if _is_printed_to(file):
                 raise Refusal(f"{option} and standard output are one file: the table would be mixed with it.")
             with refusing(OSError, about=option):
@@ -219,7 +229,7 @@ def _written(files: Mapping[str, pathlib.Path], contents: Mapping[str, Callable[
     failures = []
     for option, file in files.items():
         try:
-            write(file, contents[option](file))
+            write(file, contents[option](file), ft.partial(_tell_waiting, option, file))
         except OSError as error:
             failures.append(f"{option} {str(file)!r} could not be written: {error.strerror or error}.")
         except Exception as error:
@@ -228,14 +238,37 @@ def _written(files: Mapping[str, pathlib.Path], contents: Mapping[str, Callable[
     return failures
 
 
+def _tell_waiting(option: str, file: pathlib.Path) -> None:
+    tell(f"entropax: waiting for a program that reads the pipe of {option}, {str(file)!r}. All else is written.")
+
+
 def _is_printed_to(file: pathlib.Path) -> bool:
-    """Whether standard output goes to the file, and not to a terminal or a pipe."""
+    """Whether standard output goes to the file, be it a pipe. On a terminal, and on the null device, both may be."""
     try:
         status = os.fstat(sys.stdout.fileno())
-        return stat.S_ISREG(status.st_mode) and os.path.samestat(status, os.stat(file))
+        return not stat.S_ISCHR(status.st_mode) and os.path.samestat(status, os.stat(file))
     except (OSError, ValueError, AttributeError):
         # Closed, replaced by an object without a descriptor, or there is no such file yet.
         return False
+
+
+@contextlib.contextmanager
+def _not_kept() -> Iterator[None]:
+    """Says at once, and only once, that checkpoints cannot be written any more: what is being worked on is lost by an
+    interruption from then on."""
+    said, others = [], warnings.showwarning
+
+    def say(message, category, *where, **more):
+        if not issubclass(category, NotKeptWarning):
+            others(message, category, *where, **more)
+        elif not said:
+            said.append(message)
+            tell(f"entropax: --checkpoint: {message}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", NotKeptWarning)
+        warnings.showwarning = say
+        yield
 
 
 @contextlib.contextmanager
@@ -251,15 +284,16 @@ def _told_at_once(messages: list[str]) -> Iterator[None]:
 @contextlib.contextmanager
 def _guard_rails(messages: list[str]) -> Iterator[None]:
     """Collects the library's own warnings, each text once; others go where they always go."""
-    with warnings.catch_warnings(record=True) as caught:
+    others = warnings.showwarning
+
+    def collect(message, category, *where, **more):
+        if not issubclass(category, _GUARD_RAILS):
+            others(message, category, *where, **more)
+        elif str(message) not in messages:
+            messages.append(str(message))
+
+    with warnings.catch_warnings():
         for kind in _GUARD_RAILS:
             warnings.simplefilter("always", kind)
-        try:
-            yield
-        finally:
-            own = [warning for warning in caught if issubclass(warning.category, _GUARD_RAILS)]
-            texts = dict.fromkeys(str(warning.message) for warning in own)
-            messages.extend(text for text in texts if text not in messages)
-            others = [warning for warning in caught if warning not in own]
-    for warning in others:
-        warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
+        warnings.showwarning = collect
+        yield

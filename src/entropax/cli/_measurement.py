@@ -1,6 +1,5 @@
 import hashlib
 import math
-import pathlib
 import time
 from typing import Any, NamedTuple
 
@@ -20,7 +19,8 @@ from ..information import (
     unconditional_rates,
 )
 from ..integral import Estimate, integrate, Integrator, Stratified
-from ..train import Checkpoints, fit_with_history, History, Settings, Training
+from ..train import fit_with_history, History, Settings, Training
+from ._checkpoint import checkpoints_in, Place
 from ._refusal import Refusal, refusing
 from ._samples import Share
 
@@ -64,7 +64,7 @@ def measure(
     *,
     steps: int,
     batch_size: int,
-    checkpoint: pathlib.Path | None,
+    checkpoint: Place | None,
     key: PRNGKeyArray,
 ) -> Measurement:
     """Fits one network to one share of the samples, and makes every estimate that there is on the other.
@@ -78,7 +78,7 @@ def measure(
 
     **Raises:** `Refusal` where the training cannot go on from the checkpoint, diverges, or yields no finite estimate.
 
-    **Warns:** `BoundWarning`, `TruncationWarning`.
+    **Warns:** `BoundWarning`, `TruncationWarning`; `NotKeptWarning` where no checkpoint can be written any more.
     """
     fit_key, integral_key, posterior_key = jr.split(key, 3)
     start = time.perf_counter()
@@ -125,7 +125,7 @@ def measure(
 
 
 def _fit(
-    train: Share, steps: int, batch_size: int, checkpoint: pathlib.Path | None, key: PRNGKeyArray
+    train: Share, steps: int, batch_size: int, checkpoint: Place | None, key: PRNGKeyArray
 ) -> tuple[Training, int]:
     """The training, and the step that it went on from."""
     chunk = min(500, max(1, steps // _RECORDS))
@@ -141,8 +141,8 @@ def _fit(
                 "steps": steps,
                 "batch_size": batch_size,
             }
-            checkpoints = Checkpoints(checkpoint, identity)
-            done = checkpoints.latest()
+            checkpoints = checkpoints_in(checkpoint, identity)
+            done = None if checkpoints is None else checkpoints.latest()
         training = fit_with_history(train.x, train.y, key=key, settings=settings, checkpoints=checkpoints)
     return training, min((done or 0) * chunk, steps)
 

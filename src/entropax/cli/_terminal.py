@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 
 from rich.console import Console
 
+from .._progress import is_seen
+
 
 # What our own texts hold beyond ASCII; `…` is where rich cuts a cell off.
 _ASCII = str.maketrans({"±": "+/-", "…": "...", "–": "-", "λ": "lambda", "Ω": "Omega", "²": "^2"})
@@ -71,7 +73,7 @@ def tell(text: str) -> None:
 @contextlib.contextmanager
 def busy(text: str) -> Iterator[None]:
     """Shows on a terminal that work goes on."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not is_seen():
         yield
         return
     status = Console(stderr=True).status(text)

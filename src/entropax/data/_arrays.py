@@ -1,4 +1,5 @@
 import csv
+import os
 import pathlib
 
 import numpy as np
@@ -31,6 +32,8 @@ def load_arrays(path: str | pathlib.Path) -> dict[str, Shaped[np.ndarray, "..."]
     kind is unknown, it is damaged, it holds pickled objects, an array is empty or not
     made of real numbers (or text, for labels), or a cell of a table is not a number.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"`path` must be the path of a file; got {type(path).__name__}, {path!r:.80}.")
     path = pathlib.Path(path)
     suffix = path.suffix.lower()
     if suffix not in (".npz", ".npy", ".csv"):

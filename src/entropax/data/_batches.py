@@ -4,8 +4,11 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Int, PRNGKeyArray
 
+from .._arguments import check_key
 from ._checks import check_whole
 
 
@@ -36,7 +39,7 @@ def batch_rows(key: PRNGKeyArray, step: int | Int[Array, ""], num: int, batch_si
 
     **Returns:** the rows, int32, shape `(batch_size,)`.
 
-    **Raises:** `ValueError` unless `batch_size` is from 1 to `num`.
+    **Raises:** `ValueError` unless `batch_size` is from 1 to `num`, `step` a whole number from 0 on, and `key` a key.
 
     ??? cite "Source"
         Black and Rogaway, Ciphers with arbitrary finite domains (2002): the rectangle and the walk out of it.
@@ -60,6 +63,8 @@ def process_rows(
 
     **Raises:** `ValueError` where an argument is out of its range.
     """
+    check_key(key)
+    _check_step(step)
     for name, value in dict(num=num, batch_size=batch_size, process=process, processes=processes).items():
         check_whole(value, name)
     if not 1 <= batch_size <= num:
@@ -80,6 +85,14 @@ def process_rows(
         return places, places >= num
 
     return jax.lax.while_loop(lambda state: jnp.any(state[1]), walk, (positions, jnp.full(share, True)))[0]
+
+
+def _check_step(step) -> None:
+    if isinstance(step, Tracer):
+        return
+    known = np.asarray(step) if isinstance(step, int | np.generic | np.ndarray | jax.Array) else None
+    if known is None or known.ndim or known.dtype.kind not in "iu" or known < 0:
+        raise ValueError(f"`step` must be a whole number, 0 or more; got {step!r:.80}.")
 
 
 def _moves(key: PRNGKeyArray, num: int) -> Callable[[Array], Array]:

@@ -4,7 +4,6 @@ import io
 import os
 import pathlib
 import warnings
-import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -19,6 +18,10 @@ _Result = TypeVar("_Result")
 
 # Of what is written here; a later one may mean something else by the same names.
 _FORMAT = 1
+
+
+class NotKeptWarning(UserWarning):
+    """What was found cannot be kept, and would have to be found again after an interruption."""
 
 
 def kept(
@@ -45,25 +48,43 @@ def kept(
 
     **Returns:** the result, to the bit the same either way.
 
-    **Raises:** `OSError` where the result cannot be written.
+    **Raises:** `ValueError` where the folder is a file.
 
-    **Warns:** `UserWarning` where the file of the result is damaged, and the result is computed again.
+    **Warns:** `UserWarning` where the file of the result is damaged, and the result is computed again;
+    `NotKeptWarning` where the result, which is returned all the same, cannot be written.
     """
     if folder is None:
         return compute()
-    file = pathlib.Path(folder) / f"{_digest(made_of)}.npz"
+    name = f"{_digest(made_of)}.npz"
     try:
+        file = pathlib.Path(folder) / name
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return unpack(dict(archive))
     except FileNotFoundError:
         pass
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        warnings.warn(f"{file} is damaged ({error}); what it held is computed again.", stacklevel=2)
+    except NotADirectoryError:
+        raise ValueError(f"`checkpoint` must be a folder; {str(folder)!r} is none. Name another.") from None
+    # The readers of archives and of headers raise a dozen kinds of exceptions.
+    except Exception as error:
+        warnings.warn(
+            f"{pathlib.Path(folder) / name} is damaged ({error}); what it held is computed again.",
+            stacklevel=2,
+        )
     result = compute()
     content = io.BytesIO()
     np.savez(content, **{name: np.asarray(array) for name, array in pack(result).items()})  # pyright: ignore[reportArgumentType]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write(file, content.getvalue())
+    try:
+        # Once more from what was given: it may be gone meanwhile.
+        place = pathlib.Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        write(place / name, content.getvalue())
+    except OSError as error:
+        warnings.warn(
+            f"results cannot be kept in {str(folder)!r} ({error.strerror or error}): the work goes on, but what ends "
+            "from now on would be done again after an interruption.",
+            NotKeptWarning,
+            stacklevel=2,
+        )
     return result
 
 

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import ArrayLike, Float
 
 from .._arrays import as_float64
@@ -63,7 +64,8 @@ def with_floor(
 
     **Returns:** a [`entropax.distance.WithFloor`][], which prints as `0.0123 ± 0.0007 (floor 0.0002 ± 0.0005)`.
 
-    **Raises:** `ValueError` if `other_real` and `generated` differ in shape, and what the metric refuses.
+    **Raises:** `ValueError` if `other_real` and `generated` differ in shape, the metric returns anything but a finite
+    number or an estimate, and what the metric refuses.
     """
     if isinstance(metric, type) or not callable(metric):
         raise ValueError(f"`metric` must be a function of two sets of samples; got {metric!r:.80}.")
@@ -73,7 +75,18 @@ def with_floor(
             f"`other_real` must have the shape of `generated`, {wanted}, because floors depend on the number of "
             f"samples; got {found}."
         )
-    return WithFloor(metric(generated, real), metric(other_real, real))
+    return WithFloor(_checked(metric(generated, real), "generated"), _checked(metric(other_real, real), "other_real"))
+
+
+def _checked(found: Estimate | float, name: str) -> Estimate | float:
+    value = found.value if isinstance(found, Estimate) else found
+    try:
+        is_number = bool(np.isfinite(np.asarray(value, np.float64)).all()) and np.ndim(value) == 0
+    except (TypeError, ValueError):
+        is_number = False
+    if not is_number:
+        raise ValueError(f"`metric` must return an Estimate or a finite number; of `{name}` it returns {found!r:.80}.")
+    return found
 
 
 def _number(value: Estimate | float) -> float:

@@ -1,7 +1,9 @@
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float, Float64
@@ -9,7 +11,7 @@ from scipy.spatial import KDTree
 from scipy.special import digamma, gammaln, polygamma
 
 from .._arguments import check_whole
-from .._arrays import as_float64
+from .._arrays import as_float64, plain_array, to_float64
 from ..integral import Estimate
 from ._checks import check_samples, unit_of
 from ._contributions import of_one_sample
@@ -226,12 +228,16 @@ def _repeated(found: int, num: int) -> str:
 
 
 def _log_density_at(x, log_density: Callable) -> Float64[np.ndarray, " batch"]:
-    if not callable(log_density):
+    if not callable(log_density) or inspect.isclass(log_density):
         raise ValueError(
             f"`log_density` must be a function of a batch of samples, such as GaussianMixture(...).log_prob; got "
-            f"{type(log_density).__name__}."
+            f"{log_density!r:.80}."
         )
-    values = as_float64(log_density(np.asarray(x) if isinstance(x, (list, tuple)) else x), "log_density(x)")
+    if not isinstance(x, jax.Array):
+        plain = plain_array(x, "x")
+        # JAX, by which most densities are computed, knows no float of more digits than float64.
+        x = to_float64(plain, "x") if plain.dtype.kind == "f" and plain.dtype.itemsize > 8 else plain
+    values = as_float64(log_density(x), "log_density(x)")
     if values.shape != np.shape(x)[:1]:
         raise ValueError(f"`log_density` must return shape {np.shape(x)[:1]}, one for each sample; got {values.shape}.")
     outside, bad = np.count_nonzero(values == -np.inf), np.count_nonzero(~np.isfinite(values))

@@ -86,8 +86,8 @@ def _sums(
     def add(carry, block):
         by_column, squares = carry
         x, indices = block
-        squared = jnp.sum(x**2, -1)[:, None] + lengths - 2 * x @ y.T
-        counted = (indices[:, None] != columns) & (indices[:, None] >= 0)
+        squared = jnp.sum(x**2, -1)[:, None] + lengths[None] - 2 * x @ y.T
+        counted = (indices[:, None] != jnp.asarray(columns)[None]) & (indices[:, None] >= 0)
         values = jnp.where(counted, kernel(jnp.maximum(squared, 0)), 0).astype(y.dtype)
         return (by_column + jnp.sum(values, 0), squares + jnp.sum(values**2)), jnp.sum(values, 1)
 

@@ -14,6 +14,9 @@ from ._checks import check_pair, in_units
 # Projected samples that are sorted at once: what bounds the memory.
 _PROJECTED = 2**22
 
+# The most numbers in all directions.
+_DIRECTIONS = 2**27
+
 
 def sliced_wasserstein(
     x: Float[ArrayLike, " batch *shape"],
@@ -57,6 +60,11 @@ def sliced_wasserstein(
     if order < 1:
         raise ValueError(f"`order` must be at least 1; got {order}.")
     rows_x, rows_y, scale = check_pair(x, y)
+    if projections * rows_x.shape[1] > _DIRECTIONS:
+        raise ValueError(
+            f"`projections` must be at most {_DIRECTIONS // rows_x.shape[1]} for {rows_x.shape[1]} columns, which a "
+            f"memory holds; got {projections}."
+        )
     widths, of_x, of_y = _quantiles(len(rows_x), len(rows_y))
     at_once = max(1, min(projections, _PROJECTED // len(widths)))
     logarithm = _log_mean_power(

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from .._arguments import check_instance, check_key
 from .._arrays import as_floats
+from .._progress import is_seen
 from ..denoiser import AbstractDenoiser, check_denoiser, check_labels, diffuse, Grid, noise, signal
 from ..integral import as_samples, check_units, Estimate, mean_of
 from ..integral._integrands import check_prediction
@@ -160,7 +161,7 @@ def variational_bound(
     chunks = -(-batch // max(1, min(_SAMPLES, _NUMBERS // max(dim, 1))))
     size = -(-batch // chunks)
     parts = []
-    for index in tqdm(range(chunks), "Bounding", unit="chunk", leave=False, delay=_PATIENCE, disable=None):
+    for index in tqdm(range(chunks), "Bounding", unit="chunk", leave=False, delay=_PATIENCE, disable=not is_seen()):
         # The last chunk is filled up from the first, so that all have one shape.
         rows = (np.arange(size) + index * size) % batch
         chosen_x, chosen_y = jax.tree.map(lambda leaf: leaf[rows], (x, y))

@@ -13,6 +13,7 @@ from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
 from .._arguments import check_instance, check_key, check_whole
+from .._progress import is_seen
 from ..denoiser import (
     AbstractDenoiser,
     change_units,
@@ -23,7 +24,7 @@ from ..denoiser import (
     least_resolved,
     moments_of,
 )
-from ..parallel import leads, own, replicate, shard
+from ..parallel import own, replicate, shard
 from ._estimate import Estimate, Profile, standard_error
 from ._infinite import InfiniteWarning, warn_of_infinity, with_infinite
 from ._integrands import AbstractIntegrand, check_prediction, PerCoordinate
@@ -172,8 +173,7 @@ def integrate(
         check_labels(denoiser, y, "y")
     fixed, networks = replicate((tuple(rates), denoisers), integrator.mesh)
     parts, sums = [], []
-    quiet = None if leads() else True
-    for index in tqdm(range(chunks), "Integrating", unit="chunk", leave=False, delay=_PATIENCE, disable=quiet):
+    for index in tqdm(range(chunks), "Integrating", unit="chunk", leave=False, delay=_PATIENCE, disable=not is_seen()):
         samples = _slice(x, y, index, size, integrator.mesh)
         part, new = own(
             _evaluate_chunk(fixed, networks, uses, samples, jr.fold_in(key, index), low, high, integrator, tails)

@@ -74,7 +74,8 @@ class VectorCondition(AbstractCondition):
 
     **Arguments:**
 
-    - `y`: samples whose mean and covariance whiten, shape `(batch, dim_y)`; neither is trained.
+    - `y`: samples whose mean and covariance whiten, shape `(batch, dim_y)`; neither is trained. A column that is
+        constant tells nothing: it is centred, and not scaled.
     - `width`: of the embedding.
     - `key`: for the initialisation.
 
@@ -97,8 +98,12 @@ class VectorCondition(AbstractCondition):
         self.mean = jnp.asarray(samples.mean(0), jnp.float32)
         # Columns of one size first: what is small in its own units is no direction of small variance.
         stds = samples.std(0)
-        stds = np.where(stds > 0, stds, 1.0)
-        values, axes = np.linalg.eigh(np.atleast_2d(np.cov(samples / stds, rowvar=False)))
+        # Of a constant column rounding leaves a standard deviation that is not quite zero.
+        varies = samples.min(0) < samples.max(0)
+        stds = np.where(varies & (stds > 0), stds, 1.0)
+        covariance = np.atleast_2d(np.cov(samples / stds, rowvar=False)) * np.outer(varies, varies)
+        # What does not vary has a direction of its own.
+        values, axes = np.linalg.eigh(covariance + np.diag(1.0 * ~varies))
         # Directions that float32 samples cannot resolve are not blown up to order one.
         whiten = (axes / np.sqrt(np.maximum(values, _FLOOR * values.max()))) @ axes.T / stds
         self.whiten = jnp.asarray(whiten, jnp.float32)

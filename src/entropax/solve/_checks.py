@@ -56,11 +56,16 @@ def check_shape(prediction: Array, z: Float[Array, "*shape"]) -> Array:
 
 
 def check_control(control: Callable, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
-    """Refuses such samples, and a control that returns another shape than the batch it is given."""
+    """Refuses such samples, and a control that is not a function of time, states and conditions, or returns another
+    shape than the batch it is given."""
     check_samples(x, y)
     if not callable(control) or inspect.isclass(control):
         raise ValueError(f"`control` must be a function, control(s, x, y); got {control!r}.")
-    shape = jax.eval_shape(control, jnp.ones((), x.dtype), x, y).shape
+    try:
+        found = jax.eval_shape(control, jnp.ones((), x.dtype), x, y)
+    except TypeError as error:
+        raise ValueError(f"`control` must be a function, control(s, x, y); it cannot be called so: {error}") from error
+    shape = getattr(found, "shape", type(found).__name__)
     if shape != x.shape:
         raise ValueError(f"`control` must return the shape of its input, {x.shape}; it returns {shape}.")
 

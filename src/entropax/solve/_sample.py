@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from .._arguments import check_instance, check_key, check_whole
 from ..denoiser import AbstractDenoiser, in_own_units, moments_of, noise
+from ..integral._reading import read_samples
 from ..parallel import on_each_device, replicate, shard
 from ..process import AbstractProcess
 from ..terms import GridBrownianPath, probability_flow, ProbabilityFlow, reverse, TimeReversed
@@ -109,7 +110,7 @@ def decode(
     **Arguments:** as [`entropax.sample`][], but
 
     - `latent`: the state at the most noise in variance-preserving units: draws of N(0, I), or what
-        [`entropax.encode`][] found.
+        [`entropax.encode`][] found. Lists and integers are taken as [`entropax.nll`][] takes them.
     - `key`: for a sampler with churn.
 
     **Returns:**, **Raises:** as there; `ValueError` for churn without a key.
@@ -165,7 +166,7 @@ def encode(
 
     **Arguments:** as [`entropax.sample`][], but
 
-    - `x`: the data, taken for states at the least noise.
+    - `x`: the data, taken for states at the least noise; lists and integers as [`entropax.nll`][] takes them.
     - `sampler`: one without churn; `finish` has no part in it.
 
     **Returns:** states at the most noise in variance-preserving units; of data that the denoiser is exact for, draws of
@@ -182,6 +183,7 @@ def encode(
         raise ValueError(
             f"`sampler` must have no churn to encode with, as noise cannot be undone; got {sampler.churn}."
         )
+    x, y = read_samples(x, y)
     check_inputs(denoiser, x, y)
     moments = moments_of(denoiser)
     if moments is not None:
@@ -202,6 +204,9 @@ def _begin(process, denoiser, latent, y, key, sampler):
     devices."""
     _check_sampler(sampler)
     check_parts(process, denoiser, key)
+    latent, _ = read_samples(latent, None, ("latent", "y"))
+    # Who draws samples has given no `latent`.
+    latent, y = read_samples(latent, y)
     check_inputs(denoiser, latent, y, "latent")
     denoiser = in_own_units(denoiser)
     latent, y = shard((latent, y), sampler.mesh)

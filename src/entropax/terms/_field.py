@@ -188,7 +188,7 @@ def check_model(process: AbstractProcess, denoiser: AbstractDenoiser) -> None:
 
 
 def check_churn(churn: float | Array | Callable[[Array], Array]) -> None:
-    """Refuses a churn that is negative or not finite."""
+    """Refuses a churn that is no number and no function, or a number that is negative or not finite."""
     if inspect.isclass(churn):
         raise ValueError(f"`churn` must be a number or a function of λ; got a class, {churn}.")
     if not callable(churn):

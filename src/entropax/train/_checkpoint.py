@@ -23,6 +23,7 @@ from .._arguments import check_whole
 
 _IDENTITY = "identity.json"
 _RECORD = "checkpoint.json"
+_STATE = "state"
 _WRITING = ".writing"
 
 # Of what is written here; a later one may mean something else by the same names.
@@ -55,10 +56,21 @@ class Checkpoints:
     - `identity`: what a checkpoint must agree on before it may be restored, usually the configuration of the program:
         anything that JSON can hold. The shapes of the state are added to it, and by [`entropax.train`][], under
         `training`, what the training itself is made of: digests of the data, the key, the settings and the network.
+
+    **Raises:** `ValueError` where `directory` is no path, or `identity` no mapping.
     """
 
     directory: str | os.PathLike[str]
     identity: Mapping[str, Any]
+
+    def __post_init__(self):
+        if not isinstance(self.directory, str | os.PathLike):
+            raise ValueError(f"`directory` must be the path of a folder; got {self.directory!r}.")
+        if not isinstance(self.identity, Mapping):
+            raise ValueError(
+                f"`identity` must be a mapping, such as {{'seed': 0}}, of what a checkpoint must agree on; got "
+                f"{self.identity!r}."
+            )
 
     def save(self, step: int, state: PyTree, metadata: Mapping[str, Any] = {}) -> None:
         """Writes a checkpoint, and returns when it is on the disk.
@@ -94,7 +106,7 @@ class Checkpoints:
             for abandoned in self._path.glob(f"{_WRITING}-*"):
                 shutil.rmtree(abandoned, ignore_errors=True)
             writing.mkdir(parents=True)
-            _save_arrays(writing / "state", _arrays(state))
+            _save_arrays(writing / _STATE, _arrays(state))
             files = [path for path in writing.rglob("*") if path.is_file()]
             record["files"] = {file.relative_to(writing).as_posix(): _digest(file) for file in files}
             (writing / _RECORD).write_text(json.dumps(record, indent=2))
@@ -202,7 +214,7 @@ class Checkpoints:
         damage = []
         for checkpoint in self._newest_first():
             try:
-                record = _verified(checkpoint)
+                record = _verified(checkpoint, bool(_arrays(like)))
             except _Newer as newer:
                 raise ValueError(
                     f"{checkpoint} is of format {newer}, written by a newer Entropax; this one reads formats up to "
@@ -216,7 +228,7 @@ class Checkpoints:
                     f"Damaged: {', '.join(damage)}. Going on from the checkpoint before it, step {record['step']}.",
                     stacklevel=2,
                 )
-            return record["step"], _restore_arrays(checkpoint / "state", like), record["metadata"]
+            return record["step"], _restore_arrays(checkpoint / _STATE, like), record["metadata"]
         if damage:
             raise ValueError(
                 f"Every checkpoint is damaged: {', '.join(damage)}. Delete {self._path} to train from the beginning, "
@@ -231,7 +243,7 @@ class Checkpoints:
         """
         if "training" in self.identity:
             raise ValueError("`identity` must not have a field `training`, which the training itself adds to it.")
-        return Checkpoints(self.directory, dict(self.identity) | {"training": dict(made_of)})
+        return dataclasses.replace(self, identity=dict(self.identity) | {"training": dict(made_of)})
 
     @property
     def _path(self) -> pathlib.Path:
@@ -294,8 +306,8 @@ def _plain(value: Mapping[str, Any], name: str) -> dict[str, Any]:
     # Through JSON and back, so that a tuple compares equal to the list that it becomes.
     try:
         return json.loads(json.dumps(dict(value)))
-    except TypeError as error:
-        raise ValueError(f"`{name}` must hold what JSON can hold: {error}.") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"`{name}` must hold what JSON can hold, by the names of its fields: {error}.") from None
 
 
 def _is_array(leaf: Any) -> bool:
@@ -394,8 +406,8 @@ def _digest(file: pathlib.Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _verified(checkpoint: pathlib.Path) -> dict[str, Any]:
-    """The record of a checkpoint all of whose files are those that were written."""
+def _verified(checkpoint: pathlib.Path, holds_arrays: bool) -> dict[str, Any]:
+    """The record of a checkpoint all of whose files are those that were written, of a state with arrays or without."""
     try:
         record = json.loads((checkpoint / _RECORD).read_text())
     except ValueError:
@@ -406,8 +418,15 @@ def _verified(checkpoint: pathlib.Path) -> dict[str, Any]:
         raise _Newer(record["format"])
     kinds = {"step": int, "metadata": dict, "files": dict}
     for name, kind in kinds.items():
-        if not isinstance(record.get(name), kind):
+        if type(record.get(name)) is not kind:
             raise ValueError(f"`{name}` of {_RECORD} is missing or damaged")
+    if record["step"] != _step(checkpoint):
+        raise ValueError(f"`step` of {_RECORD} is {record['step']}")
+    written = {path.relative_to(checkpoint).as_posix() for path in (checkpoint / _STATE).rglob("*") if path.is_file()}
+    if unknown := sorted(written - set(record["files"])):
+        raise ValueError(f"`files` of {_RECORD} lacks {unknown[0]}")
+    if holds_arrays and not record["files"]:
+        raise ValueError(f"`files` of {_RECORD} is empty")
     for name, digest in record["files"].items():
         file = checkpoint / name
         if not file.is_file():

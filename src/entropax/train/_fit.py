@@ -1,4 +1,7 @@
 import dataclasses
+import inspect
+import math
+import numbers
 from collections.abc import Callable
 
 import equinox as eqx
@@ -26,6 +29,7 @@ from ..denoiser import (
     Zero,
 )
 from ..nn import LabelCondition, MLP, NoCondition, VectorCondition
+from ..parallel import check_mesh
 from ._checkpoint import Checkpoints
 from ._samples import conditions, samples
 from ._settings import Settings
@@ -148,6 +152,7 @@ def fit(
     - `x`: samples, shape `(batch, dim)`: an array of JAX or NumPy. Of a NumPy array of float64 all digits count, though
         the computations are in float32.
     - `y`: their conditions: labels (integers, shape `(batch,)`), vectors (floats, shape `(batch, dim_y)`), or `None`.
+        A column that is constant tells nothing, and is taken as it is.
     - `key`: all randomness.
     - `parameterisation`: baseline and scale; the default is entropy matching. A baseline other than an equilibrium or
         zero is a denoiser of `x`, in its units.
@@ -162,7 +167,8 @@ def fit(
     **Returns:** a [`entropax.Neural`][] denoiser.
 
     **Raises:** `ValueError` on samples that are too few, of unequal lengths, not finite, constant in a column, of
-    fewer digits than their standard deviation needs, or of a wrong kind; and as [`entropax.train`][].
+    fewer digits than their standard deviation needs, or of a wrong kind; on labels of which none is seen twice; and as
+    [`entropax.train`][].
     """
     return fit_with_history(
         x,
@@ -215,8 +221,12 @@ def fit_with_history(
     check_whole("depth", depth, least=1)
     check_instance("parameterisation", parameterisation, (Parameterisation, type(None)))
     check_instance("settings", settings, Settings)
-    if normalise is not None and not callable(normalise):
-        raise ValueError(f"`normalise` must be a function of a state and its log-SNR; got {type(normalise).__name__}.")
+    if normalise is not None and (not callable(normalise) or inspect.isclass(normalise)):
+        raise ValueError(
+            f"`normalise` must be a function of a state and its log-SNR, such as entropax.Standardising.fit(x); got "
+            f"{normalise!r:.80}."
+        )
+    check_mesh(mesh)
     if log_snr_range is not None:
         _check_range(log_snr_range)
     moments = Moments.fit(x)
@@ -301,6 +311,7 @@ def _baseline(baseline: AbstractDenoiser, moments: Moments, u: Array) -> Abstrac
 
 
 def _check_range(log_snr_range):
-    ends = log_snr_range if isinstance(log_snr_range, tuple | list) else ()
-    if len(ends) != 2 or not all(np.isfinite(ends)) or not ends[0] < ends[1]:
+    ends = list(log_snr_range) if isinstance(log_snr_range, tuple | list) else []
+    known = len(ends) == 2 and all(isinstance(end, numbers.Real) and math.isfinite(end) for end in ends)
+    if not known or not ends[0] < ends[1]:
         raise ValueError(f"`log_snr_range` must be two finite numbers that increase; got {log_snr_range}.")

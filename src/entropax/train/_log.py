@@ -26,9 +26,15 @@ class JSONLines:
     **Arguments:**
 
     - `path`: the file; it and its folder are made at the first line.
+
+    **Raises:** `ValueError` where `path` is none.
     """
 
     path: str | os.PathLike[str]
+
+    def __post_init__(self):
+        if not isinstance(self.path, str | os.PathLike):
+            raise ValueError(f"`path` must be the path of a file; got {self.path!r:.80}.")
 
     def __call__(self, step: int, scalars: Mapping[str, float]) -> None:
         file = pathlib.Path(self.path)
@@ -53,10 +59,12 @@ class TensorBoard:
 
     - `directory`: the folder.
 
-    **Raises:** `ImportError` where tensorboardX is not installed.
+    **Raises:** `ImportError` where tensorboardX is not installed; `ValueError` where `directory` is no path.
     """
 
     def __init__(self, directory: str | os.PathLike[str]):
+        if not isinstance(directory, str | os.PathLike):
+            raise ValueError(f"`directory` must be the path of a folder; got {directory!r:.80}.")
         try:
             writer = importlib.import_module("tensorboardX").SummaryWriter
         except ImportError:

@@ -4,9 +4,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..denoiser import AbstractDenoiser, diffuse, dropping, mixed_predictions
+from .._arguments import check_finite, check_instance, check_key, check_share
+from ..denoiser import AbstractDenoiser, check_labels, diffuse, dropping, mixed_predictions
+from ..integral._reading import read_samples
 from ..process import AbstractProcess
 
 
@@ -37,9 +41,14 @@ class Epsilon(AbstractWeighting):
     **Arguments:**
 
     - `process`: whose time is meant.
+
+    **Raises:** `ValueError` where `process` is none.
     """
 
     process: AbstractProcess
+
+    def __check_init__(self):
+        check_instance("process", self.process, AbstractProcess)
 
     def __call__(self, log_snr: Float[Array, ""]) -> Float[Array, ""]:
         return -2 / self.process.log_snr_rate(self.process.time(log_snr))
@@ -52,9 +61,14 @@ class Unit(AbstractWeighting):
     **Arguments:**
 
     - `process`: whose time is meant.
+
+    **Raises:** `ValueError` where `process` is none.
     """
 
     process: AbstractProcess
+
+    def __check_init__(self):
+        check_instance("process", self.process, AbstractProcess)
 
     def __call__(self, log_snr: Float[Array, ""]) -> Float[Array, ""]:
         s = self.process.time(log_snr)
@@ -70,12 +84,17 @@ class Sigmoid(AbstractWeighting):
 
     - `bias`: $b$, in units of $\lambda$; the noise level from which on less counts.
 
+    **Raises:** `ValueError` where `bias` is not one finite number.
+
     ??? cite "Source"
         Kingma and Gao, Understanding diffusion objectives as the ELBO with simple data augmentation (2023); Hoogeboom
         et al., Simpler diffusion (2024).
     """
 
     bias: float
+
+    def __check_init__(self):
+        check_finite(bias=self.bias)
 
     def __call__(self, log_snr: Float[Array, ""]) -> Float[Array, ""]:
         return jax.nn.sigmoid(self.bias - log_snr)
@@ -106,7 +125,8 @@ def denoising_loss(
     **Arguments:**
 
     - `denoiser`: the model.
-    - `x`, `y`: a batch and its conditions, or `None`.
+    - `x`, `y`: a batch and its conditions, or `None`; lists, integers and floats of half precision are taken as
+        [`entropax.nll`][] takes them.
     - `key`: for noise levels and noise.
     - `weighting`: $w$.
     - `unconditional`: the share of the batch that is predicted without its condition.
@@ -114,7 +134,19 @@ def denoising_loss(
         nothing out.
 
     **Returns:** the loss.
+
+    **Raises:** `ValueError` where an argument is of another kind, the denoiser's range is not finite, `x` or `y` is
+    masked, NaN or infinite, or they differ in length, labels are unknown to the denoiser, or `unconditional` is no
+    share.
     """
+    check_trusted(denoiser)
+    check_key(key)
+    if dropout is not None:
+        check_key(dropout, "dropout")
+    check_instance("weighting", weighting, AbstractWeighting)
+    check_share(unconditional=unconditional)
+    x, y = read_samples(x, y)
+    check_labels(denoiser, y, "y")
     level_key, order_key, noise_key = jr.split(key, 3)
     batch = x.shape[0]
     low, high = denoiser.log_snr_range
@@ -135,6 +167,21 @@ def denoising_loss(
         predictions = mixed_predictions(denoiser, z, log_snr, y, round(unconditional * batch), masks)
     errors = jnp.sum((predictions - eps) ** 2, axis=tuple(range(1, x.ndim)))
     return 0.5 * below[-1] * jnp.mean(errors)
+
+
+def check_trusted(denoiser: AbstractDenoiser) -> None:
+    """Refuses a denoiser without ends of the noise levels that it is trusted on, as exact ones are: no loss is an
+    integral over all of them.
+
+    **Raises:** `ValueError` that names the denoiser and its range.
+    """
+    check_instance("denoiser", denoiser, AbstractDenoiser)
+    ends = denoiser.log_snr_range
+    if not any(isinstance(end, Tracer) for end in ends) and not np.isfinite(ends).all():
+        raise ValueError(
+            f"`denoiser` must be trusted on a finite range of noise levels, over which its loss is an integral; "
+            f"{type(denoiser).__name__}, which is exact, has {ends}."
+        )
 
 
 class AbstractObjective(eqx.Module):
@@ -174,10 +221,16 @@ class Denoising(AbstractObjective):
     **Arguments:**
 
     - `weighting`, `unconditional`: as there.
+
+    **Raises:** `ValueError` where the one is no weighting, or the other no share.
     """
 
     weighting: AbstractWeighting = Likelihood()
     unconditional: float = 0.5
+
+    def __check_init__(self):
+        check_instance("weighting", self.weighting, AbstractWeighting)
+        check_share(unconditional=self.unconditional)
 
     def __call__(self, model, x, y, *, key, progress, dropout):
         del progress

@@ -8,7 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
+
+from .._arrays import plain_array, to_float64
+from ..integral._reading import read_samples
 
 
 # Beside the largest standard deviation float32 has no number for the variance of one smaller than this share.
@@ -17,6 +20,9 @@ _LEAST_SHARE = 1e-15
 # Standard deviations that float32 can square.
 _STDS = 1e-18, 1e18
 
+# Standard deviations and magnitudes of conditions whose inverses float32 has too.
+_CONDITIONS = 1e-30, 1e30
+
 
 def samples(x: Any) -> Float[Array | np.ndarray, "batch dim"]:
     """The samples of a fit as an array of floats: one of NumPy remains one, so that no digit of float64 is lost.
@@ -24,7 +30,7 @@ def samples(x: Any) -> Float[Array | np.ndarray, "batch dim"]:
     **Raises:** `ValueError` that names `x`, what was found and what to give.
     """
     x = _array("x", x)
-    if x.ndim == 1:
+    if x.ndim < 2:
         raise ValueError(
             f"`x` must have shape (batch, dim); got {x.shape}. For samples of one number each give x[:, None]."
         )
@@ -111,8 +117,13 @@ def conditions(y: Any, num: int) -> Array | None:
         _check_finite("y", y)
         if y.shape[1] < 1:
             raise ValueError(f"`y` must hold at least one number for each sample; got shape {y.shape}.")
-        _check_digits_of_conditions(np.asarray(y, np.float64))
+        _check_size_of_conditions(np.asarray(y, np.float64))
         return jnp.asarray(y, jax.dtypes.canonicalize_dtype(np.asarray(y).dtype))
+    if y.shape[0] > 1 and len(np.unique(np.asarray(y))) == y.shape[0]:
+        raise ValueError(
+            f"`y` must be labels that repeat; got {y.shape[0]} different ones of as many samples, of which nothing can "
+            "be learnt. Merge them, leave them out, or give y[:, None].astype(float) if these are numbers."
+        )
     low, high = int(y.min()), int(y.max())
     if low < 0:
         raise ValueError(f"`y` must be labels from 0 on; got {low}.")
@@ -124,10 +135,18 @@ def conditions(y: Any, num: int) -> Array | None:
     return jnp.asarray(y, jnp.int32)
 
 
-def _check_digits_of_conditions(values):
+def _check_size_of_conditions(values):
+    """Refuses what the numbers of a computation cannot hold. A column that does not vary is no reason to refuse."""
     dtype = jax.dtypes.canonicalize_dtype(np.float64)
-    mean, std = np.abs(values.mean(0)), values.std(0)
+    size = np.maximum(np.abs(values).max(0), np.finfo(np.float64).tiny)
+    mean, std = size * np.abs(np.mean(values / size, 0)), size * np.std(values / size, 0)
     varies = values.min(0) < values.max(0)
+    wrong = np.flatnonzero((size > _CONDITIONS[1]) | (varies & (std < _CONDITIONS[0])))
+    if dtype != np.float64 and wrong.size:
+        raise ValueError(
+            f"`y` must be of a size that {dtype} can hold; column {_few(wrong)} has mean {mean[wrong[0]]:.3g} and "
+            f"standard deviation {std[wrong[0]]:.3g}. Multiply the column by a constant."
+        )
     lost = np.flatnonzero(varies & (std < np.spacing(mean.astype(dtype)).astype(np.float64)))
     if lost.size:
         raise ValueError(
@@ -136,28 +155,36 @@ def _check_digits_of_conditions(values):
         )
 
 
+def of_training(x: Any, y: PyTree | None, names: tuple[str, str], keep_integers: bool) -> tuple[Array, PyTree | None]:
+    """Samples and conditions of a training, of any shape, as JAX arrays, read as integrals read theirs.
+
+    **Arguments:**
+
+    - `x`, `y`: what was given.
+    - `names`: what errors call them.
+    - `keep_integers`: whether integers in `x` shall stay what they are, for a transform that makes floats of them.
+
+    **Raises:** `ValueError` that names what is wrong.
+    """
+    array = _array(names[0], x)
+    floats, y = read_samples(array, y, names)
+    is_whole = jnp.issubdtype(array.dtype, jnp.integer) or array.dtype == bool
+    return jnp.asarray(array) if keep_integers and is_whole else floats, y
+
+
 def _array(name: str, value: Any) -> Array | np.ndarray:
-    if isinstance(value, Tracer):
-        raise ValueError(f"`{name}` must be a concrete array; got a traced one. A fit cannot run inside `jax.jit`.")
-    if isinstance(value, np.ma.MaskedArray):
-        if np.ma.getmaskarray(value).any():
-            raise ValueError(
-                f"`{name}` must not be masked; {int(np.ma.getmaskarray(value).sum())} of its entries are. Leave those "
-                "samples out, or fill them in."
-            )
-        value = value.data
-    if isinstance(value, jax.Array | np.ndarray):
+    if isinstance(value, jax.Array) and not isinstance(value, Tracer):
         return value
     text = isinstance(value, str | bytes | dict | set) or isinstance(value, numbers.Number) or value is None
-    if text or isinstance(value, Iterator) or not _reads_as_array(value):
+    known = isinstance(value, Tracer | np.ndarray) or _reads_as_array(value)
+    if text or isinstance(value, Iterator) or not known:
         raise ValueError(
             f"`{name}` must be an array; got {type(value).__name__}. Bring all samples together first, such as by "
             "np.concatenate(list(batches))."
         )
-    try:
-        return np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"`{name}` must be an array of numbers; got {type(value).__name__}: {error}.") from None
+    array = plain_array(value, name)
+    # JAX knows no float of more digits.
+    return to_float64(array, name) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
 
 
 def _reads_as_array(value: Any) -> bool:

@@ -4,7 +4,7 @@ import numbers
 import equinox as eqx
 import optax
 
-from .._arguments import check_instance, check_not_negative, check_positive, check_whole
+from .._arguments import check_instance, check_not_negative, check_positive, check_share, check_whole
 from ._objective import AbstractWeighting, Likelihood
 
 
@@ -49,9 +49,7 @@ class Settings(eqx.Module):
         check_positive(clip=self.clip)
         check_not_negative(learning_rate=self.learning_rate, weight_decay=self.weight_decay)
         check_instance("weighting", self.weighting, AbstractWeighting)
-        check_not_negative(unconditional=self.unconditional)
-        if self.unconditional > 1:
-            raise ValueError(f"`unconditional` must be a share, from 0 to 1; got {self.unconditional}.")
+        check_share(unconditional=self.unconditional)
         if self.batch_size % self.accumulate:
             raise ValueError(f"`accumulate` must divide `batch_size`, {self.batch_size}; got {self.accumulate}.")
         decays = self.averages if isinstance(self.averages, tuple) else ()

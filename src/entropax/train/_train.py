@@ -1,4 +1,5 @@
 import contextlib
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -11,13 +12,15 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 from tqdm import tqdm
 
 from .._arguments import check_instance, check_key
+from .._progress import is_seen
 from .._untrained import is_trained
-from ..denoiser import check_conditions, check_labels
-from ..parallel import agreed, gather, leads, replicate
+from ..denoiser import check_labels
+from ..parallel import agreed, check_mesh, gather, leads, replicate
 from ._checkpoint import Checkpoints
 from ._identity import identity_of
 from ._log import Clock, Logger, tell
-from ._objective import AbstractObjective, Denoising
+from ._objective import AbstractObjective, check_trusted, Denoising
+from ._samples import of_training
 from ._settings import Settings
 from ._step import debiased, Fixed, rows_of, run_chunk, start, State, Transform
 from ._writer import Writer
@@ -106,8 +109,9 @@ def train(
     **Arguments:**
 
     - `denoiser`: to start from; a [`entropax.Neural`][] or any other that has parameters.
-    - `x`, `y`: the samples and their conditions, or `None`; the same on every process.
-    - `held_out`: samples and conditions that early stopping looks at.
+    - `x`, `y`: the samples and their conditions, or `None`; the same on every process. Lists, integers and floats of
+        half precision are taken as [`entropax.nll`][] takes them; a transform sees integers as they come.
+    - `held_out`: samples and conditions that early stopping looks at; conditions where `y` is given, and only there.
     - `key`: all randomness.
     - `settings`: the budget, the optimiser, the weighting.
     - `objective`: what is made small: [`entropax.Denoising`][] with the weighting and the share without conditions of
@@ -128,30 +132,32 @@ def train(
 
     **Raises:** [`entropax.DivergenceError`][] where a loss or a gradient is not finite, with the step, the rows of
     its batch and the last good checkpoint; `FloatingPointError` where the held-out loss alone is not; `ValueError`
-    where there is not one condition for each sample, a label that the network does not know, a checkpoint that does not
-    belong to this training, or a batch that does not divide over the mesh; `OSError` where a checkpoint cannot be
-    written.
+    where an argument is of another kind, samples or conditions are masked, NaN or infinite, there is not one condition
+    for each sample, those held out are of another shape, a label that the network does not know, a denoiser without
+    parameters, or another than the objective is for, a checkpoint that does not belong to this training, or a batch
+    that does not divide over the mesh; `OSError` where a checkpoint cannot be written.
     """
     check_key(key)
     check_instance("denoiser", denoiser, eqx.Module, "Subclass `ex.AbstractDenoiser`, or give `ex.Neural` a network.")
     check_instance("settings", settings, Settings)
     check_instance("objective", objective, (AbstractObjective, type(None)))
     check_instance("checkpoints", checkpoints, (Checkpoints, type(None)))
-    check_instance("mesh", mesh, (Mesh, type(None)))
+    check_mesh(mesh)
+    _check_functions(loggers, transform=transform, placement=placement, observe=observe)
     if not isinstance(held_out, tuple | list) or len(held_out) != 2:
         raise ValueError(f"`held_out` must be samples and conditions, (x, None) without any; got {_kind(held_out)}.")
-    for name, array in (("x", x), ("held_out[0]", held_out[0])):
-        if not isinstance(array, jax.Array | np.ndarray) or array.ndim < 1 or array.shape[0] < 1:
-            raise ValueError(
-                f"`{name}` must be an array with at least one sample along its first axis; got {_kind(array)}. Bring "
-                "the batches of a loader together first, such as by np.concatenate(list(batches))."
-            )
-    for names, samples in ((("x", "y"), (x, y)), (("held_out[0]", "held_out[1]"), held_out)):
-        check_conditions(*samples, names)
-        check_labels(denoiser, samples[1], names[1])
+    keep_integers = transform is not _unchanged
+    x, y = of_training(x, y, ("x", "y"), keep_integers)
+    held_out = of_training(*held_out, ("held_out[0]", "held_out[1]"), keep_integers)
+    _check_alike((x, y), held_out)
+    for labels, name in ((y, "y"), (held_out[1], "held_out[1]")):
+        check_labels(denoiser, labels, name)
     objective = objective or Denoising(settings.weighting, settings.unconditional)
+    _check_objective(objective, denoiser, x)
     params, static = eqx.partition(denoiser, is_trained(denoiser))
-    dtype = jax.eval_shape(transform, key, x[:1]).dtype
+    if not jax.tree.leaves(params):
+        raise ValueError(f"`denoiser` must have parameters to train; {type(denoiser).__name__} has none.")
+    dtype = _dtype_of_batch(transform, key, x)
     parts = settings.batch_size // settings.accumulate
     if mesh is not None and parts % mesh.size:
         raise ValueError(f"`batch_size` / `accumulate`, {parts}, must divide by the {mesh.size} devices of the mesh.")
@@ -179,7 +185,7 @@ def _run(fixed: Fixed, params, dtype, checkpoints, loggers, observe) -> Training
         initial=first * settings.chunk,
         desc="Training",
         unit="step",
-        disable=None if leads() else True,
+        disable=not is_seen(),
     )
     with bar, Writer(checkpoints) as writer:
         for chunk in range(first, settings.chunks):
@@ -206,6 +212,57 @@ def _run(fixed: Fixed, params, dtype, checkpoints, loggers, observe) -> Training
     ends = np.minimum((np.arange(settings.chunks) + 1) * settings.chunk, settings.steps)
     history = History(ends[done], losses[done], held[done].min(1), held[done])
     return Training(eqx.combine(state.best, static), history)
+
+
+def _check_functions(loggers, **functions) -> None:
+    """Refuses what cannot be called, and classes, whose parentheses were forgotten."""
+    is_function = lambda value: callable(value) and not inspect.isclass(value)
+    for name, value in functions.items():
+        if not is_function(value) and not (name == "observe" and value is None):
+            raise ValueError(f"`{name}` must be a function; got {value!r:.80}.")
+    if isinstance(loggers, str) or not isinstance(loggers, Sequence) or not all(map(is_function, loggers)):
+        raise ValueError(
+            f"`loggers` must be a list of functions of a step and its numbers, such as [entropax.JSONLines(path)]; got "
+            f"{loggers!r:.80}."
+        )
+
+
+def _check_alike(given, held_out) -> None:
+    """Refuses samples held out that are of another shape than those given, or have conditions where those have none."""
+    shapes = lambda tree: jax.tree.map(lambda leaf: leaf.shape[1:], tree)
+    for name, wanted, found in zip(("x", "y"), map(shapes, given), map(shapes, held_out)):
+        if found != wanted:
+            place = ("x", "y").index(name)
+            raise ValueError(
+                f"`held_out[{place}]` must hold {('samples', 'conditions')[place]} of the shape of those in `{name}`, "
+                f"{wanted}; got {found}."
+            )
+
+
+def _check_objective(objective: AbstractObjective, denoiser, x: Array) -> None:
+    """Refuses a model that is none of the objective's."""
+    if isinstance(objective, Denoising):
+        check_trusted(denoiser)
+    try:
+        objective.unit(denoiser, x[0].size)
+    except AttributeError as error:
+        name = type(objective).__name__
+        raise ValueError(f"`objective`, {name}, is not for `denoiser`, {type(denoiser).__name__}: {error}.") from error
+
+
+def _dtype_of_batch(transform: Transform, key: PRNGKeyArray, x: Array) -> np.dtype:
+    """That of what the network sees."""
+    seen = jax.eval_shape(transform, key, x[:1])
+    if (
+        not isinstance(seen, jax.ShapeDtypeStruct)
+        or seen.shape[:1] != (1,)
+        or seen.dtype not in (np.float32, np.float64)
+    ):
+        raise ValueError(
+            f"`transform` must return an array of float32 or float64 with one entry for each sample; of one sample it "
+            f"returns {seen}."
+        )
+    return np.dtype(seen.dtype)
 
 
 def _kind(value) -> str:
