@@ -75,5 +75,6 @@ def is_discrete(y: PyTree) -> bool:
 
 
 def _warn_beyond(estimate: Estimate, inside: float, bound: str) -> None:
-    if inside < -_SIGMAS * float(estimate.stderr) - 1e-6:
+    # What is infinite has a warning of its own, and need not be wrong.
+    if -np.inf < inside < -_SIGMAS * float(estimate.stderr) - 1e-6:
         warnings.warn(f"{estimate} breaks the bound {bound}, which the true value obeys.", BoundWarning, stacklevel=4)

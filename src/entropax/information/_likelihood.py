@@ -4,6 +4,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 
 from ..denoiser import (
@@ -80,8 +81,19 @@ def nll(
 
 def _nll(denoiser, x, y, key, baseline, integrator):
     known = -jax.vmap(baseline.log_density)(x)
+    check_known(known, x)
     gap = integrate(LossGap(baseline, denoiser), x, y, key=key, integrator=integrator)
     return (-gap).shifted(known)
+
+
+def check_known(known: Inexact[Array, "..."], x: Inexact[Array, "..."]) -> None:
+    """Refuses samples whose density under the baseline is beyond the range of their precision."""
+    finite = jnp.all(jnp.isfinite(known))
+    if not isinstance(finite, Tracer) and not finite:
+        raise ValueError(
+            f"`x` holds entries of up to {float(jnp.max(jnp.abs(x))):.3g}, so far from the baseline that the square of "
+            f"their distance is beyond the range of {x.dtype}: use the units that the model was made with."
+        )
 
 
 def in_other_units(estimate: Estimate, scale: float) -> Estimate:

@@ -8,7 +8,7 @@ from jaxtyping import Array, Inexact, PRNGKeyArray, PyTree
 from ..denoiser import AbstractDenoiser, change_units, check_denoiser, Equilibrium, IndependentGaussian, units_of
 from ..integral import as_samples, Estimate, integrate, Integrator, LossGap, PerCoordinate
 from ._condition import check_given, check_heard, explained
-from ._likelihood import in_other_units
+from ._likelihood import check_known, in_other_units
 from ._mutual_information import AbstractMethod, AbstractRateMethod, Orthogonal, reference_or_alone
 
 
@@ -105,5 +105,6 @@ def nll_map(
     x = samples
     baseline = Equilibrium()
     known = -jnp.vectorize(baseline.log_density)(x)
+    check_known(known, x)
     gap = integrate(PerCoordinate(LossGap(baseline, denoiser)), x, y, key=key, integrator=integrator)
     return (-gap).shifted(known)

@@ -217,7 +217,8 @@ class Estimate(eqx.Module):
             held = "none" if self.pointwise is None else f"shape {self.pointwise.shape}"
             raise ValueError(f"`known` must be one number, or as `pointwise` ({held}); got shape {jnp.shape(known)}.")
         mean = jnp.mean(known, 0)
-        residuals = self.residuals + (known - mean[None])
+        # What is infinite remains so without error.
+        residuals = self.residuals + jnp.where(jnp.isinf(self.value), 0.0, known - mean[None])
         return dataclasses.replace(
             self,
             value=self.value + mean,

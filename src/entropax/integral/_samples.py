@@ -11,7 +11,7 @@ from ..denoiser import check_conditions
 
 
 def as_samples(
-    x: Shaped[ArrayLike, "..."], y: PyTree | None = None
+    x: Shaped[ArrayLike, "..."], y: PyTree | None = None, names: tuple[str, str] = ("x", "y")
 ) -> tuple[Inexact[Array, " batch *shape"], PyTree | None]:
     """Samples and their conditions as JAX arrays. In `x`, lists, integers, truth values and floats of half precision
     become floats of JAX's default precision; in `y`, lists become arrays, floats of 8 bits those of the default
@@ -21,20 +21,22 @@ def as_samples(
 
     - `x`: the samples, shape `(batch, *shape)`.
     - `y`: their conditions, a pytree of arrays with the same leading axis.
+    - `names`: what errors call them.
 
     **Returns:** both.
 
     **Raises:** `ValueError` where `x` holds no samples or `y` another number of them, and where one of them holds
         anything but real numbers, is masked, or is NaN or infinite in the precision that JAX calculates in.
     """
-    x = _as_array(x, "x")
+    of_x, of_y = names
+    x = _as_array(x, of_x)
     if not jnp.issubdtype(x.dtype, jnp.floating) or jnp.finfo(x.dtype).bits < 32:
         x = x.astype(jnp.result_type(float))
     if x.ndim < 1 or 0 in x.shape:
-        raise ValueError(f"`x` must hold at least one sample along its first axis; got shape {x.shape}.")
-    _check_finite(x, "x")
-    y = jax.tree.map(lambda leaf: _as_condition(leaf, "y"), y, is_leaf=is_list_of_numbers)
-    check_conditions(x, y)
+        raise ValueError(f"`{of_x}` must hold at least one sample along its first axis; got shape {x.shape}.")
+    _check_finite(x, of_x)
+    y = jax.tree.map(lambda leaf: _as_condition(leaf, of_y), y, is_leaf=is_list_of_numbers)
+    check_conditions(x, y, names)
     return x, y
 
 
@@ -60,6 +62,9 @@ def _as_array(values, name) -> Array:
         # What is too large becomes infinite, and is refused as such.
         with np.errstate(over="ignore"):
             array = jnp.asarray(host.astype(jax.dtypes.canonicalize_dtype(host.dtype)))
+        # In compiled code even what is known is traced, once JAX has it.
+        if isinstance(array, Tracer):
+            return array
         if jnp.issubdtype(host.dtype, jnp.integer) and not np.array_equal(array, host):
             raise ValueError(
                 f"`{name}` must hold integers of {array.dtype.name}; got {host.min()} to {host.max()}. Number labels "
@@ -107,7 +112,7 @@ def _check_finite(array, name) -> None:
     if isinstance(array, Tracer) or not jnp.issubdtype(array.dtype, jnp.floating):
         return
     finite = jnp.isfinite(array)
-    if bool(jnp.all(finite)):
+    if isinstance(finite, Tracer) or bool(jnp.all(finite)):
         return
     bad = np.argwhere(~np.asarray(finite))
     first = tuple(int(k) for k in bad[0])

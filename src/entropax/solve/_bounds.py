@@ -7,8 +7,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._arguments import check_instance
 from ..denoiser import AbstractDenoiser
-from ..integral import Estimate, mean_of
-from ..integral._reading import read_samples
+from ..integral import as_samples, Estimate, mean_of
 from ..process import AbstractProcess
 from ..terms import batched_score
 from ._checks import check_control
@@ -44,7 +43,7 @@ def nll_bound(
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (30), (34).
     """
-    x, y = read_samples(x, y)
+    x, y = as_samples(x, y)
     total, end, s_max = _along_paths(_BoundRate(process, control), x, y, key, paths)
     return mean_of(total - log_terminal(process, end, s_max))
 
@@ -75,7 +74,7 @@ def denoising_bound(
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eq. (31).
     """
-    x, y = read_samples(x, y)
+    x, y = as_samples(x, y)
     total, _, s_max = _along_paths(_DenoisingRate(process, control), x, y, key, paths)
     entropy = x[0].size * (0.5 * math.log(2 * math.pi * math.e) + jnp.log(process.std(s_max)))
     return mean_of(total + entropy)

@@ -11,10 +11,10 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from .._arguments import check_instance, check_whole
 from ..denoiser import AbstractDenoiser, change_units, Equilibrium, noise, own_model, signal, units_of
-from ..integral import check_units
+from ..integral import as_samples, check_units
 from ..parallel import check_mesh, on_each_device, replicate, shard
 from ..process import AbstractProcess
-from ._checks import check_parts, check_samples, check_shape, check_solved, check_tolerances, outcome
+from ._checks import check_inputs, check_parts, check_shape, check_solved, check_tolerances, outcome
 from ._divergence import AbstractDivergence, ExactDivergence
 
 
@@ -104,7 +104,8 @@ def log_density(
         SDEs (2021), Eq. (39); the paper's Eq. (63) is its flow.
     """
     check_parts(process, denoiser, key)
-    check_samples(x, y)
+    x, y = as_samples(x, y)
+    check_inputs(denoiser, x, y)
     check_instance("divergence", divergence, AbstractDivergence)
     check_instance("solver", solver, dfx.AbstractERK, "Give a solver such as diffrax.Tsit5().")
     check_tolerances(rtol, atol)

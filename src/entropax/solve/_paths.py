@@ -21,7 +21,7 @@ from ..denoiser import (
     score,
     units_of,
 )
-from ..integral import check_units, Estimate, mean_of, TruncationWarning
+from ..integral import as_samples, check_units, Estimate, mean_of, TruncationWarning
 from ..process import AbstractProcess
 from ..terms import accumulate, check_churn, forward, GridBrownianPath, PathState, reverse
 from ._checks import check_denoiser, check_parts, check_solved, outcome
@@ -106,7 +106,7 @@ def entropy_production(
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (4), (12).
     """
-    _check(process, denoiser, x, y, key, paths)
+    x, y = _checked(process, denoiser, x, y, key, paths)
     check_units([denoiser], x)
     _warn_hidden(process, paths, denoiser)
     rate = EntropyRate(process, denoiser)
@@ -137,7 +137,7 @@ def information_injected(
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (5), (6), (12).
     """
-    _check(process, denoiser, x, y, key, paths)
+    x, y = _checked(process, denoiser, x, y, key, paths)
     check_churn(churn)
     _warn_hidden(process, paths, denoiser)
     ts = process.T - paths.times(process)
@@ -177,7 +177,7 @@ def path_nll(
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (47), (48).
     """
-    _check(process, denoiser, x, y, key, paths)
+    x, y = _checked(process, denoiser, x, y, key, paths)
     check_units([denoiser], x)
     moments = units_of(denoiser, x.shape[1:])
     if moments is not None:
@@ -260,10 +260,13 @@ class _PathRate(eqx.Module):
         return strength * (0.5 * squared_norm(value) + spread) - self.process.drift_rate(t) * x[0].size
 
 
-def _check(process, denoiser, x, y, key, paths):
+def _checked(process, denoiser, x, y, key, paths):
+    """Samples and conditions as arrays, where these and all else are what paths can be made of."""
     check_parts(process, denoiser, None)
     check_paths(key, paths)
+    x, y = as_samples(x, y)
     check_denoiser(denoiser, x, y)
+    return x, y
 
 
 def check_paths(key: PRNGKeyArray, paths: Paths) -> None:

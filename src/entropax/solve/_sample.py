@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from .._arguments import check_instance, check_key, check_whole
 from ..denoiser import AbstractDenoiser, in_own_units, moments_of, noise
-from ..integral._reading import read_samples
+from ..integral import as_samples
 from ..parallel import on_each_device, replicate, shard
 from ..process import AbstractProcess
 from ..terms import GridBrownianPath, probability_flow, ProbabilityFlow, reverse, TimeReversed
@@ -183,7 +183,7 @@ def encode(
         raise ValueError(
             f"`sampler` must have no churn to encode with, as noise cannot be undone; got {sampler.churn}."
         )
-    x, y = read_samples(x, y)
+    x, y = as_samples(x, y)
     check_inputs(denoiser, x, y)
     moments = moments_of(denoiser)
     if moments is not None:
@@ -204,9 +204,9 @@ def _begin(process, denoiser, latent, y, key, sampler):
     devices."""
     _check_sampler(sampler)
     check_parts(process, denoiser, key)
-    latent, _ = read_samples(latent, None, ("latent", "y"))
+    latent, _ = as_samples(latent, None, ("latent", "y"))
     # Who draws samples has given no `latent`.
-    latent, y = read_samples(latent, y)
+    latent, y = as_samples(latent, y)
     check_inputs(denoiser, latent, y, "latent")
     denoiser = in_own_units(denoiser)
     latent, y = shard((latent, y), sampler.mesh)

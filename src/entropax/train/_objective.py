@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._arguments import check_finite, check_instance, check_key, check_share
 from ..denoiser import AbstractDenoiser, check_labels, diffuse, dropping, mixed_predictions
-from ..integral._reading import read_samples
+from ..integral import as_samples
 from ..process import AbstractProcess
 
 
@@ -145,7 +145,7 @@ def denoising_loss(
         check_key(dropout, "dropout")
     check_instance("weighting", weighting, AbstractWeighting)
     check_share(unconditional=unconditional)
-    x, y = read_samples(x, y)
+    x, y = as_samples(x, y)
     check_labels(denoiser, y, "y")
     level_key, order_key, noise_key = jr.split(key, 3)
     batch = x.shape[0]

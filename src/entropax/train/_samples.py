@@ -11,7 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
 from .._arrays import plain_array, to_float64
-from ..integral._reading import read_samples
+from ..integral import as_samples
 
 
 # Beside the largest standard deviation float32 has no number for the variance of one smaller than this share.
@@ -167,7 +167,7 @@ def of_training(x: Any, y: PyTree | None, names: tuple[str, str], keep_integers:
     **Raises:** `ValueError` that names what is wrong.
     """
     array = _array(names[0], x)
-    floats, y = read_samples(array, y, names)
+    floats, y = as_samples(array, y, names)
     is_whole = jnp.issubdtype(array.dtype, jnp.integer) or array.dtype == bool
     return jnp.asarray(array) if keep_integers and is_whole else floats, y
 
