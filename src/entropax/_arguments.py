@@ -89,7 +89,7 @@ def check_share(**values: object) -> None:
     for name, value in values.items():
         known = _concrete(name, value, "from 0 to 1")
         if known is not None and not 0 <= known <= 1:
-            raise ValueError(f"`{name}` must be from 0 to 1; got {value}.")
+            raise ValueError(f"`{name}` must be a share, from 0 to 1; got {value}.")
 
 
 def check_whole(name: str, value: object, least: int) -> None:

@@ -90,7 +90,7 @@ INPUTS = [
         ("a classifier's name", lambda: _classified(classifier="forest"), ("`classifier`", "instance", "forest")),
         ("a regression", lambda: _classified(classifier=_regression()), ("`classifier`", "LinearRegression")),
         ("a classifier's range", lambda: _logistic(1e160 * X, Y), ("`x` and `y`", "e+1", "other units")),
-        ("a list of orders", lambda: _sliced(order=[1]), ("`order` must be one number", "[1]")),
+        ("a list of orders", lambda: _sliced(order=[1]), ("`order` must be a number", "[1]")),
         (
             "more projections than memory",
             lambda: _sliced(projections=10**9),

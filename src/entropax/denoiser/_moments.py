@@ -168,6 +168,9 @@ def units_of(denoiser: AbstractDenoiser, shape: tuple[int, ...]) -> Moments | No
     stored, found = moments_of(denoiser), data_moments(denoiser)
     if stored is not None or found is None or any(isinstance(part, Tracer) for part in found):
         return stored
+    # Samples of another shape are refused where the denoiser sees them.
+    if any(own not in (1, given) for part in found for own, given in zip(part.shape[::-1], shape[::-1])):
+        return None
     mean, std = (np.broadcast_to(np.asarray(part, np.float64), shape) for part in found)
     largest = std.max(initial=0.0)
     if largest == 0 or (np.abs(mean).max() <= _FAR and 1 / _FAR <= largest <= _FAR):
@@ -194,7 +197,8 @@ def _diagonal(variances, axes):
 
 def _of_levels(log_probabilities, levels, variances):
     """Of values with these probabilities along the last axis, and a spread of their own."""
-    probabilities = np.exp(np.asarray(log_probabilities, np.float64))
-    mean = np.sum(probabilities * levels, -1)
-    spread = np.sum(probabilities * ((levels - mean[..., None]) ** 2 + variances), -1)
-    return jnp.asarray(mean, log_probabilities.dtype), jnp.asarray(np.sqrt(spread), log_probabilities.dtype)
+    alike = lambda part: jnp.broadcast_to(jnp.asarray(part, log_probabilities.dtype), log_probabilities.shape)
+    levels, variances = alike(levels), alike(variances)
+    probabilities = jnp.exp(log_probabilities)
+    mean = jnp.sum(probabilities * levels, -1)
+    return mean, jnp.sqrt(jnp.sum(probabilities * ((levels - mean[..., None]) ** 2 + variances), -1))

@@ -70,7 +70,8 @@ def levels(column: Real[np.ndarray, " distinct"]) -> tuple[np.ndarray, float]:
     """The distinct values in order, those that differ by rounding taken for one, and how much that is."""
     values = np.unique(column).astype(np.float64)
     # Numbers of less precision arrive in float64 too.
-    precision = np.float32 if (values == values.astype(np.float32)).all() else np.float64
+    with np.errstate(over="ignore", under="ignore"):
+        precision = np.float32 if (values == values.astype(np.float32)).all() else np.float64
     rounding = _ROUNDINGS * float(np.finfo(precision).eps) * np.abs(values).max()
     apart = np.concatenate([[True], np.diff(values) > rounding])
     return values[apart], rounding

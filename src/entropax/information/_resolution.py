@@ -1,3 +1,4 @@
+import math
 import warnings
 
 import jax
@@ -40,6 +41,9 @@ def information_above(x: Inexact[ArrayLike, " batch *shape"], y: PyTree, log_snr
         the precision of JAX, and where `y` is not given or `log_snr` is not finite.
     """
     check_given(y)
+    # No noise is left at an infinite log-SNR, and nothing above it.
+    if log_snr == math.inf:
+        return 0.0
     check_finite(log_snr=log_snr)
     leaves = [plain_array(leaf, "y") for leaf in jax.tree.leaves(y, is_leaf=is_list_of_numbers)]
     given = [plain_array(x, "x"), *leaves]

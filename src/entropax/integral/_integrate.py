@@ -292,8 +292,9 @@ def _unbounded(rates, shape) -> tuple[float, float]:
         found, resolved = data_moments(denoiser), least_resolved(denoiser)
         if found is None or resolved is None or isinstance(found[0], Tracer):
             continue
-        mean, std = (np.broadcast_to(np.asarray(part, np.float64), shape) for part in found)
-        low = min(low, -math.log(np.sum(mean**2 + std**2)) - _BELOW)
+        mean, std = (np.asarray(part, np.float64) for part in found)
+        # Moments may be those of every coordinate alike.
+        low = min(low, -math.log(np.mean(mean**2 + std**2) * max(math.prod(shape), 1)) - _BELOW)
         high = max(high, resolved + _ABOVE)
         if not -_RESOLVED < low < high < _RESOLVED:
             raise ValueError(

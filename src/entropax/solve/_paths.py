@@ -196,9 +196,10 @@ def _hidden(process, paths, denoiser) -> str | None:
     """A sentence about paths that begin with more noise than the data have in their smallest direction, where it is
     known."""
     first, model = process.log_snr(jnp.asarray(paths.s_min)), own_model(denoiser)
-    # A trained range ends 7 units beyond that direction, or later.
+    # A trained range ends 7 units beyond that direction, or later. Paths that begin where time ends are refused
+    # elsewhere.
     smallest = least_resolved(denoiser) if model is None else model.trained_range[1] - 7.0
-    if smallest is None or isinstance(first, Tracer) or float(first) >= smallest + 1.0:
+    if smallest is None or isinstance(first, Tracer) or paths.s_min >= process.T or float(first) >= smallest + 1.0:
         return None
     return (
         f"`paths` begin at `s_min` = {paths.s_min:g}, λ = {float(first):.1f}, where noise hides a direction of the "
