@@ -407,7 +407,7 @@ def test_one_file_that_fails_loses_no_other(three_files, monkeypatch, capsys, tm
     assert "--plot" in (said := capsys.readouterr().err) and "ZeroDivisionError" in said
 
 
-@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize("closed", [pytest.param("2>&-", marks=pytest.mark.slow), ">&- 2>&-"])
 def test_closed_streams_lose_nothing(closed, tmp_path):
     """In a process of its own, whose descriptors are closed before Python begins."""
     x, y = correlated(120, 0.8)

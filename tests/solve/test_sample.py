@@ -76,10 +76,11 @@ def test_adaptive_solves_meet_their_tolerance():
     np.testing.assert_allclose(x, exact, atol=2e-5)
 
 
-def test_adaptive_sde(getkey):
+@pytest.mark.parametrize("num", [500, pytest.param(2_000, marks=pytest.mark.slow)])
+def test_adaptive_sde(num, getkey):
     loose = dfx.PIDController(rtol=0.05, atol=0.05)
     sampler = ex.Sampler(dfx.ShARK(), clock=ex.LogSNR(), churn=1.0, controller=loose, log_snr_range=(-9.0, 9.0))
-    x = np.asarray(ex.sample(PROCESS, gaussian(), (2_000, 2), key=getkey(), sampler=sampler).x, np.float64)
+    x = np.asarray(ex.sample(PROCESS, gaussian(), (num, 2), key=getkey(), sampler=sampler).x, np.float64)
     assert np.all(np.abs(x.mean(0) - MEAN) < 4 * np.sqrt(np.diag(COV) / len(x)))
     assert np.all(np.abs(x.var(0) / np.diag(COV) - 1) < 4 * np.sqrt(2 / len(x)))
 
