@@ -407,7 +407,8 @@ def test_one_file_that_fails_loses_no_other(three_files, monkeypatch, capsys, tm
     assert "--plot" in (said := capsys.readouterr().err) and "ZeroDivisionError" in said
 
 
-@pytest.mark.parametrize("closed", [pytest.param("2>&-", marks=pytest.mark.slow), ">&- 2>&-"])
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-"])
 def test_closed_streams_lose_nothing(closed, tmp_path):
     """In a process of its own, whose descriptors are closed before Python begins."""
     x, y = correlated(120, 0.8)
@@ -546,6 +547,7 @@ def test_checkpoints_that_are_deleted_meanwhile(instead, tmp_path, capsys, monke
     assert re.search("interrupted; nothing is kept, for there is no '.*measure.json'", one_line(capsys))
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_without_checkpoints(tmp_path, capsys, monkeypatch):
     x, y = correlated(400, 0.8)
     folder = tmp_path / "kept"

@@ -66,6 +66,7 @@ def test_without_a_gpu_it_says_that_it_needs_one(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_operations_are_those_that_xla_counts(monkeypatch):
     monkeypatch.setattr(_flops, "_convolution", _without_zeros)
     labels = ex.nn.LabelCondition(4, 16, key=jr.key(0))
@@ -82,6 +83,7 @@ def test_operations_are_those_that_xla_counts(monkeypatch):
         assert analysis is not None and 1 < analysis["flops"] / ours(net, (9, 14)) < 1.1
 
 
+@pytest.mark.slow
 def test_a_stage_that_fails_costs_no_other(tmp_path):
     stages = Stages(seconds=3600.0, limit=3600.0, preload="json")
     stages.file = file = tmp_path / "results.json"

@@ -174,6 +174,7 @@ def test_denoiser_points_up_the_density(law, getkey):
     np.testing.assert_allclose(np.asarray(noise) * np.exp(log_snr / 2), -slopes, rtol=2e-3, atol=2e-3 * scale)
 
 
+@pytest.mark.slow
 def test_the_losses_of_the_denoiser_integrate_to_the_entropy(getkey):
     """KL(p || N(0, I)), an integral over the noise levels, is log 2πe - h(X) for unit variances."""
     moons = Moons()

@@ -71,6 +71,7 @@ def test_never_above_the_entropy_of_labels():
     assert found.fitted < entropy + 1e-3
 
 
+@pytest.mark.slow
 def test_what_is_given():
     r"""$Y$ is the sign of $X$, turned by a coin $C$ and, one time in ten, by nobody: $\log 2 - h(0.1)$ given $C$, and
     nothing else of either."""

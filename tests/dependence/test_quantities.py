@@ -142,6 +142,7 @@ def test_compiled_once():
     assert [function._cache_size() for function in functions] == [1 + several for several in before]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_draws", "shallow")
 def test_what_ranks_do_not_resolve():
     """Of columns that nearly agree, ranks in the tails agree exactly: networks must not take that for information."""
@@ -159,6 +160,7 @@ def _nothing_found(*arguments, **keys) -> Departures:
     return Departures(np.zeros_like(found.whole), np.zeros_like(found.half), folds)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_draws", "shallow")
 def test_what_no_network_sees_is_told_by_the_kurtosis(monkeypatch):
     """Two numbers with a scale in common share log-scales that second moments do not know."""

@@ -137,6 +137,7 @@ def test_samples_of_a_density_do_not_repeat_by_chance(draw, copies):
         assert len(np.unique(copies_of(rows))) == 100
 
 
+@pytest.mark.slow
 def test_the_information_of_transformed_counts():
     rng = np.random.default_rng(0)
     counts = rng.integers(0, 60, 1_000)
@@ -342,6 +343,7 @@ def test_kinds_are_said_and_told():
     assert abs(labels.value - numbers.value) < 0.1
 
 
+@pytest.mark.slow
 def test_ranks_need_not_be_promoted(monkeypatch):
     """With `jax_numpy_rank_promotion=raise`, which holds in all threads, as without it."""
     # One block, on one device: most of the time goes into compiling.

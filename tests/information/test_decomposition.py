@@ -181,6 +181,7 @@ def test_one_coordinate_knows_of_another(getkey):
     assert_within_errors(found, exact, 0.05)
 
 
+@pytest.mark.slow
 def test_a_map_of_images_has_their_shape(getkey):
     # Of two laws with independent pixels: the divergence of each.
     x = 0.5 * jr.normal(getkey(), (MANY, 2, 3))

@@ -52,6 +52,7 @@ def correlated(seed, n, dim):
     return ex.Gaussian(np.zeros(dim), cov), jnp.asarray(x, jnp.float32), exact
 
 
+@pytest.mark.slow
 def test_total_correlation_by_fitted_marginals_is_calibrated():
     def estimate(seed):
         law, x, exact = correlated(seed, 250, 3)
@@ -60,6 +61,7 @@ def test_total_correlation_by_fitted_marginals_is_calibrated():
     assert_calibrated(deviations(estimate, 60))
 
 
+@pytest.mark.slow
 def test_negentropy_by_a_fitted_gaussian_is_calibrated():
     exact = bimodal_negentropy()
 

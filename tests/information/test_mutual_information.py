@@ -42,6 +42,7 @@ def test_labels_of_a_mixture(method, getkey):
     np.testing.assert_allclose(found.value, exact, atol=error)
 
 
+@pytest.mark.slow
 def test_noise_in_the_likelihoods_does_not_lower_the_posterior_form():
     shares, means, std = np.array([0.3, 0.3, 0.4]), np.array([-1.0, 0.0, 1.3]), 0.6
     law = ex.GaussianMixture(shares, means[:, None], np.full((3, 1, 1), std**2))

@@ -35,6 +35,7 @@ def test_it_is_a_gaussian_in_bins(getkey):
         np.testing.assert_allclose(jnp.sum(jnp.exp(-logs)), 1, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_integral_below_a_noise_level_and_the_decoder_above_are_the_entropy(getkey):
     # Of a hundred images, equally likely: -log P = log 100, and at λ = 8 the denoiser knows which one it was.
     points = GRID.nearest(jr.uniform(getkey(), (100, 6), minval=-1, maxval=1))

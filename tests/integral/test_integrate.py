@@ -179,6 +179,7 @@ def test_a_rate_that_does_not_fall_off_is_left_out_and_said_to_be(getkey):
     assert abs(float(found.value) - exact) < 4 * float(found.stderr)
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_by_the_chunk_and_chunks_change_nothing_but_the_draw(getkey):
     problem = PROBLEMS["seed 10"]
     x, y = problem.sample(getkey(), 1001)

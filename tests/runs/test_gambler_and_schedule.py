@@ -49,6 +49,7 @@ def test_an_autoencoder_of_x_is_not_the_best_for_y():
         assert relevance <= np.interp(rate, *curve.T) + 1e-3
 
 
+@pytest.mark.slow
 def test_the_integral_along_paths_is_that_of_the_rate_that_is_known():
     config = schedule.Config()
     times = schedule.clock(config, 100)

@@ -35,6 +35,7 @@ def test_the_divergence_of_a_gaussian_from_noise():
     np.testing.assert_allclose(clocks.divergence(law), 0.5 * (0.3**2 + 0.5**2 - 1) - np.log(0.3), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_swarms_land_at_the_denoised_mean():
     law, s = denoised_means.planar(), 0.18
     starts = jnp.array([[-0.35, 1.1], [0.9, 0.5]])

@@ -28,6 +28,7 @@ def test_no_image_is_in_two_parts(split):
     np.testing.assert_array_equal(np.sort(rows @ np.arange(64)), np.sort(every @ np.arange(64)))
 
 
+@pytest.mark.slow
 def test_before_its_training_a_network_knows_the_pixels_one_by_one(split):
     model = models.network("digits", split, models.Budget(), key=jr.key(0))
     every = models.complete(model)

@@ -48,6 +48,7 @@ def test_power_at_high_frequencies():
     np.testing.assert_allclose(autoencoders.sharpness(images), [0.0, 128.0], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_before_its_training_a_decoder_knows_the_pixels_one_by_one():
     split = models.load("digits")
     budget = program.Budget(dim=3)

@@ -127,6 +127,7 @@ def test_half_precision_costs_accuracy(tmp_path):
     assert 1e-4 < strong_error(half, full) < 0.2
 
 
+@pytest.mark.slow
 def test_interrupted_anywhere_a_sweep_ends_with_the_same_file(tmp_path, one_tree):
     sweep = Sweep(TINY, PLAN, tmp_path)
     sweep.work()

@@ -76,11 +76,11 @@ def test_adaptive_solves_meet_their_tolerance():
     np.testing.assert_allclose(x, exact, atol=2e-5)
 
 
-@pytest.mark.parametrize("num", [500, pytest.param(2_000, marks=pytest.mark.slow)])
-def test_adaptive_sde(num, getkey):
+@pytest.mark.slow
+def test_adaptive_sde(getkey):
     loose = dfx.PIDController(rtol=0.05, atol=0.05)
     sampler = ex.Sampler(dfx.ShARK(), clock=ex.LogSNR(), churn=1.0, controller=loose, log_snr_range=(-9.0, 9.0))
-    x = np.asarray(ex.sample(PROCESS, gaussian(), (num, 2), key=getkey(), sampler=sampler).x, np.float64)
+    x = np.asarray(ex.sample(PROCESS, gaussian(), (2_000, 2), key=getkey(), sampler=sampler).x, np.float64)
     assert np.all(np.abs(x.mean(0) - MEAN) < 4 * np.sqrt(np.diag(COV) / len(x)))
     assert np.all(np.abs(x.var(0) / np.diag(COV) - 1) < 4 * np.sqrt(2 / len(x)))
 
@@ -280,6 +280,7 @@ def test_ranks_need_not_be_promoted(sampler):
     assert samples.x.shape == (4, 3)
 
 
+@pytest.mark.slow
 def test_states_are_read_as_integrals_read_samples():
     """Lists, integers and masks of nothing are arrays of floats, within compiled code too."""
     before = jaxtyping.config.jaxtyping_disable

@@ -203,6 +203,7 @@ def test_an_average_of_what_does_not_change_is_that():
         np.testing.assert_allclose(new, old, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_large_set_is_held_out_in_parts():
     """Of samples that repeat each part is the whole; only their noise is not."""
     (x, y), _ = samples()
@@ -455,6 +456,7 @@ def test_bad_samples_are_refused(getkey):
         ex.fit(x, key=getkey(), settings=settings, mesh=ex.parallel.make_mesh())
 
 
+@pytest.mark.slow
 def test_samples_are_read_as_integrals_read_them():
     """Lists, integers and masks of nothing are arrays of floats."""
     (x, y), (held_x, held_y) = samples()

@@ -61,6 +61,7 @@ def test_predictions_are_those_of_the_checkpoint_at_its_steps(kind, load, schedu
     assert model.log_snr_range == (float(log_snrs[-1]), float(log_snrs[0]))
 
 
+@pytest.mark.slow
 def test_every_trap_of_the_layout_is_seen_by_the_comparison():
     # Each as a configuration that is wrong in one place: the weights fit, the predictions do not.
     log_snrs = ex.weights.linear_log_snrs(1000)[ARRAYS["diffusers_steps"]]
