@@ -9,25 +9,17 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from .._arguments import check_key, check_not_negative
-from ..denoiser import AbstractDenoiser, check_conditions, check_labels
+from ..denoiser import AbstractDenoiser, check_labels
 from ..parallel import gather
 from ..process import AbstractProcess
 from ..terms import check_model
 
 
 def check_denoiser(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
-    """Refuses samples that are not finite, conditions that are not one for each, labels that a network does not know,
-    and conditions or predictions of another shape than there should be."""
-    check_inputs(denoiser, x, y)
-    _check_prediction(denoiser, x, y)
-
-
-def check_inputs(
-    denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None, name: str = "x"
-) -> None:
-    """The checks of numbers alone; those of shapes are in [`check_prediction`][]."""
-    check_samples(x, y, name)
+    """Refuses labels that a network does not have, and conditions or predictions of another shape than there should be.
+    [`entropax.integral.as_samples`][] has checked the samples themselves."""
     check_labels(denoiser, y, "y")
+    _check_prediction(denoiser, x, y)
 
 
 def check_prediction(denoiser: AbstractDenoiser, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
@@ -56,9 +48,8 @@ def check_shape(prediction: Array, z: Float[Array, "*shape"]) -> Array:
 
 
 def check_control(control: Callable, x: Float[Array, " batch *shape"], y: PyTree | None) -> None:
-    """Refuses such samples, and a control that is not a function of time, states and conditions, or returns another
+    """Refuses a control that is not a function of time, states and conditions, or returns another
     shape than the batch it is given."""
-    check_samples(x, y)
     if not callable(control) or inspect.isclass(control):
         raise ValueError(f"`control` must be a function, control(s, x, y); got {control!r}.")
     try:
@@ -86,36 +77,6 @@ def check_tolerances(rtol: ArrayLike, atol: ArrayLike) -> None:
         and not np.any(np.asarray(rtol) + np.asarray(atol) > 0)
     ):
         raise ValueError(f"`rtol` or `atol` must be positive; got {rtol} and {atol}.")
-
-
-def check_states(name: str, x: Float[Array, " batch *shape"]) -> None:
-    """Refuses what is not an array of floats with an axis for the batch."""
-    if not isinstance(x, (jax.Array, np.ndarray)):
-        raise ValueError(
-            f"`{name}` must be an array of floats; got {type(x).__name__}. Write jnp.asarray({name}, float)."
-        )
-    if x.dtype not in (np.float32, np.float64):
-        raise ValueError(
-            f"`{name}` must be an array of float32 or float64; got {x.dtype}. Write {name}.astype(float), which is "
-            "float32 unless jax_enable_x64 is set."
-        )
-    if x.ndim < 1 or x.shape[0] < 1:
-        raise ValueError(f"`{name}` must have shape (batch, *shape), with one state or more; got shape {x.shape}.")
-
-
-def check_samples(x: Float[Array, " batch *shape"], y: PyTree | None, name: str = "x") -> None:
-    """Refuses samples that are no arrays of floats or not finite, and conditions that are not one for each."""
-    check_states(name, x)
-    for leaf in jax.tree.leaves(y):
-        if not isinstance(leaf, (jax.Array, np.ndarray)):
-            raise ValueError(
-                f"`y` must be an array, or a pytree of arrays, one condition for each of the {x.shape[0]} samples; got "
-                f"{type(y).__name__} with {type(leaf).__name__} in it. Write jnp.asarray(y)."
-            )
-    check_conditions(x, y)
-    finite = jnp.all(jnp.isfinite(x))
-    if not isinstance(finite, Tracer) and not finite:
-        raise ValueError(f"`{name}` must be finite; it holds NaN or infinite entries.")
 
 
 # What became of a sample.

@@ -8,13 +8,13 @@ import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from .._arguments import check_instance, check_key, check_whole
-from ..denoiser import AbstractDenoiser, in_own_units, moments_of, noise
+from ..denoiser import AbstractDenoiser, check_labels, in_own_units, moments_of, noise
 from ..integral import as_samples
 from ..parallel import on_each_device, replicate, shard
 from ..process import AbstractProcess
 from ..terms import GridBrownianPath, probability_flow, ProbabilityFlow, reverse, TimeReversed
 from ._brownian import CellwiseBrownianPath
-from ._checks import check_inputs, check_parts, check_prediction, check_solved, outcome
+from ._checks import check_parts, check_prediction, check_solved, outcome
 from ._evaluations import equivalent, evaluations
 from ._sampler import Sampler
 
@@ -184,7 +184,7 @@ def encode(
             f"`sampler` must have no churn to encode with, as noise cannot be undone; got {sampler.churn}."
         )
     x, y = as_samples(x, y)
-    check_inputs(denoiser, x, y)
+    check_labels(denoiser, y, "y")
     moments = moments_of(denoiser)
     if moments is not None:
         denoiser, x = in_own_units(denoiser), moments.standardise(x)
@@ -207,7 +207,7 @@ def _begin(process, denoiser, latent, y, key, sampler):
     latent, _ = as_samples(latent, None, ("latent", "y"))
     # Who draws samples has given no `latent`.
     latent, y = as_samples(latent, y)
-    check_inputs(denoiser, latent, y, "latent")
+    check_labels(denoiser, y, "y")
     denoiser = in_own_units(denoiser)
     latent, y = shard((latent, y), sampler.mesh)
     # On all devices, those of other processes too.
