@@ -122,6 +122,39 @@ def test_points_and_densities_are_infinitely_far_apart(model):
         assert ex.nll(model, x, key=jr.key(0)).value == -np.inf
 
 
+@pytest.mark.parametrize("origin", [0.0, 1.0, 30.0])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_a_likelihood_without_a_density_is_infinite_in_every_unit(scale, origin):
+    mean = scale * origin * np.ones(2)
+    line = ex.Gaussian(mean, scale**2 * np.diag([1.0, 0.0]))
+    x = jnp.asarray(mean)[None] + scale * jnp.stack([jr.normal(jr.key(0), (50,)), jnp.zeros(50)], 1)
+    with pytest.warns(ex.InfiniteWarning, match=r"50 of 50"):
+        assert ex.nll(line, x, key=jr.key(1)).value == -np.inf
+    with pytest.warns(ex.InfiniteWarning, match=r"50 of 50"):
+        by_coordinate = ex.nll_map(line, x, key=jr.key(1))
+    traced = jax.jit(lambda x: ex.nll_map(line, x, key=jr.key(1)).value)(x)
+    for found in (by_coordinate.value, traced):
+        assert found[1] == -np.inf
+        # The other coordinate is that of a Gaussian, whose density is known at each sample.
+        exact = np.log(scale) + 0.5 * np.log(2 * np.pi) + 0.5 * np.mean(((x[:, 0] - mean[0]) / scale) ** 2)
+        np.testing.assert_allclose(found[0], exact, atol=0.02)
+
+    points = x[:5]
+    with pytest.warns(ex.InfiniteWarning, match="0 for (Empirical|ChangedUnits)"):
+        assert ex.nll(ex.Empirical(points), jnp.tile(points, (10, 1)), key=jr.key(1)).value == -np.inf
+    with pytest.warns(ex.InfiniteWarning, match="has probability zero"):
+        away = jnp.tile(points + scale, (10, 1))
+        assert ex.nll(ex.Empirical(points), away, key=jr.key(1)).value == np.inf
+
+
+def test_a_level_on_the_edge_of_a_bin_has_a_density_in_every_unit():
+    # Three of these edges are no numbers of float32.
+    for scale in (0.1, 1.0, 77.7):
+        bins = ex.Histogram(scale * np.arange(1.0, 5.0), HOLLOW.log_probabilities)
+        x = jnp.full((50, 1), 2.0 * scale, jnp.float32)
+        assert np.isfinite(float(ex.nll(bins, x, key=jr.key(0)).value))
+
+
 def test_what_no_signal_passes_through_has_infinite_information():
     # X = Y: the covariance given y is zero.
     law = ex.ConditionalGaussian(cov_x=np.eye(1), gain=np.eye(1), cov_x_given_y=np.zeros((1, 1)))

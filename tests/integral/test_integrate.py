@@ -228,6 +228,23 @@ def test_integrals_differentiate(getkey):
     np.testing.assert_allclose(gradient, difference, rtol=5e-3)
 
 
+def test_cells_of_the_profile_that_see_no_node_are_read_from_their_neighbours():
+    # A chunk of one sample has a node anywhere in each of its six strata of the range, so that by chance none of forty
+    # samples has one in one or two of the 64 cells.
+    covariance = np.array([[1.0, 0.6], [0.6, 0.5]])
+    law, entropy = ex.Gaussian(np.zeros(2), covariance), 0.5 * np.log(np.linalg.det(2 * np.pi * np.e * covariance))
+    integrator, distances = ex.Integrator(nodes=ex.Stratified(6), chunk=6), []
+    for seed in range(60):
+        sample_key, key = jr.split(jr.key(seed))
+        x = jr.normal(sample_key, (40, 2)) @ jnp.asarray(np.linalg.cholesky(covariance).T, jnp.float32)
+        found = ex.nll(law, x, key=key, integrator=integrator)
+        distances.append(float((found.value - entropy) / found.stderr))
+        assert found.profile is not None and np.isfinite(np.asarray(found.profile.rate)).all()
+        assert np.all(np.diff(found.profile.log_snr) > 0)
+    # Of standard normal numbers.
+    assert abs(np.mean(distances)) < 0.5 and 0.7 < np.std(distances) < 1.3
+
+
 def test_bad_arguments_are_refused():
     x = jnp.ones((4, 8))
     denoiser = Trusted(PROBLEMS["flat 1e-4"].denoiser(), (-5.0, 5.0))

@@ -36,6 +36,8 @@ def test_a_likelihood_has_the_jacobian(scale, getkey):
     assert abs(wrong.mean()) < 3.5 * wrong.std() / len(wrong) ** 0.5
     assert wrong.std() < 3
     assert np.allclose(ex.nll_map(model, x, key=jr.key(3)).sum().value, found.value)
+    # Units are those of the model within a function that JAX traces too.
+    assert np.allclose(jax.jit(lambda x: ex.nll(model, x, key=jr.key(3)).value)(x), found.value, atol=1e-3)
     by_flow = ex.log_density(ex.VariancePreserving(), model, x[:20])
     assert np.allclose(-by_flow.value, exact[:20], atol=0.02)
 

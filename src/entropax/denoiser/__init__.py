@@ -38,7 +38,12 @@ from ._inputs import FourierFeatures as FourierFeatures, Standardising as Standa
 from ._labels import check_conditions as check_conditions, check_labels as check_labels
 from ._mixed import dropping as dropping, mixed_predictions as mixed_predictions
 from ._mixture import Empirical as Empirical, GaussianMixture as GaussianMixture
-from ._moments import data_moments as data_moments, least_resolved as least_resolved, units_of as units_of
+from ._moments import (
+    data_moments as data_moments,
+    known_moments as known_moments,
+    least_resolved as least_resolved,
+    units_of as units_of,
+)
 from ._neural import (
     entropy_matching as entropy_matching,
     gaussian_matching as gaussian_matching,

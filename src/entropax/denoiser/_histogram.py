@@ -110,8 +110,10 @@ class Histogram(AbstractDenoiser):
 
     def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
         del y
-        # An edge belongs to the bins on both of its sides.
-        left, right = (jnp.searchsorted(jnp.asarray(self.edges, x.dtype), x, side=side) for side in ("left", "right"))
+        # An edge belongs to the bins on both of its sides, and so does what rounding may have moved off it.
+        edges = jnp.asarray(self.edges, x.dtype)
+        rounding = 4 * jnp.finfo(x.dtype).eps * jnp.max(jnp.abs(edges))
+        left, right = jnp.searchsorted(edges, x - rounding, side="left"), jnp.searchsorted(edges, x + rounding, "right")
         bins = len(self.edges) - 1
         occurs = jnp.zeros(x.shape, bool)
         for place in (left - 1, right - 1):

@@ -144,7 +144,9 @@ class Empirical(AbstractDenoiser):
         return jnp.tensordot(jax.nn.softmax(logits), residuals, 1)
 
     def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
-        rounding = 4 * jnp.finfo(x.dtype).eps * jnp.max(jnp.abs(x), initial=0.0)
+        # The sample may have come from other units, whose origin was as far away as the points are.
+        largest = jnp.maximum(jnp.max(jnp.abs(x), initial=0.0), jnp.max(jnp.abs(self.points), initial=0.0))
+        rounding = 4 * jnp.finfo(x.dtype).eps * largest
         is_point = jnp.all(jnp.abs(self.points - x) <= rounding, axis=tuple(range(1, self.points.ndim)))
         if y is not None and self.labels is not None:
             is_point = is_point & (self.labels == y)

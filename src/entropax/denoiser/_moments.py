@@ -151,6 +151,12 @@ def _(denoiser):
     return _of_levels(denoiser.log_probabilities, 0.5 * (edges[1:] + edges[:-1]), np.diff(edges) ** 2 / 12)
 
 
+def known_moments(denoiser: AbstractDenoiser) -> _Pair | None:
+    """`data_moments` as numbers wherever the parameters of the denoiser are, within a function that JAX traces too."""
+    with jax.ensure_compile_time_eval():
+        return data_moments(denoiser)
+
+
 # Where the mean or the standard deviation of data is so many times greater than 1, or all standard deviations are so
 # many times smaller, N(0, I) is too far away to measure a likelihood from.
 _FAR = 8.0
@@ -165,7 +171,7 @@ def units_of(denoiser: AbstractDenoiser, shape: tuple[int, ...]) -> Moments | No
     - `denoiser`: the denoiser.
     - `shape`: that of a sample.
     """
-    stored, found = moments_of(denoiser), data_moments(denoiser)
+    stored, found = moments_of(denoiser), known_moments(denoiser)
     if stored is not None or found is None or any(isinstance(part, Tracer) for part in found):
         return stored
     # Samples of another shape are refused where the denoiser sees them.
@@ -177,14 +183,15 @@ def units_of(denoiser: AbstractDenoiser, shape: tuple[int, ...]) -> Moments | No
         return None
     # A coordinate that is constant has no spread for a Gaussian beside it.
     std = np.where(std > 0, std, largest)
-    as_given = functools.partial(jnp.asarray, dtype=found[0].dtype)
-    return Moments(as_given(mean), as_given(std), 2.0 ** round(math.log2(largest)))
+    with jax.ensure_compile_time_eval():
+        as_given = functools.partial(jnp.asarray, dtype=found[0].dtype)
+        return Moments(as_given(mean), as_given(std), 2.0 ** round(math.log2(largest)))
 
 
 def least_resolved(denoiser: AbstractDenoiser) -> float | None:
     r"""$-\log\sigma^2$ of the coordinate with the smallest spread, which is the log-SNR at which noise hides it; `None`
     where the moments are not known."""
-    found = data_moments(denoiser)
+    found = known_moments(denoiser)
     if found is None or isinstance(found[1], Tracer):
         return None
     std = np.asarray(found[1], np.float64)

@@ -112,6 +112,9 @@ class ChangedUnits(AbstractDenoiser):
         # x = (u - (-o/c)) / (1/c).
         return self.denoiser(*in_units(z, log_snr, -self.origin / self.scale, 1 / self.scale), y)
 
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        return self.denoiser.dimension(self.origin + self.scale * x, y)
+
 
 def shifted(log_snr_range: tuple[float, float], scale: float) -> tuple[float, float]:
     r"""A range of $\lambda$ of $x$ as a range of that of $x/c$."""
@@ -162,6 +165,10 @@ class IndependentGaussian(AbstractDenoiser):
         del y
         variance = self.std**2 * jax.nn.sigmoid(log_snr) + jax.nn.sigmoid(-log_snr)
         return (noise(log_snr) / variance) * (z - signal(log_snr) * self.mean)
+
+    def dimension(self, x: Float[Array, "*shape"], y: PyTree | None = None) -> Float[Array, ""]:
+        del y
+        return jnp.asarray(x.size, x.dtype)
 
     def log_densities(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         r"""$\log p(x_k)$ of each coordinate in nats, of one sample."""

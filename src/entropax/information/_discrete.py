@@ -9,8 +9,7 @@ from scipy.special import ndtr
 
 from .._arguments import check_instance
 from ..denoiser import AbstractDenoiser, check_denoiser, Grid
-from ..integral import as_samples, Estimate, integrate, Integrator, Loss
-from ..integral._infinite import warn_of_infinity, with_infinite
+from ..integral import as_samples, Estimate, integrate, Integrator, Loss, warn_of_infinity, with_infinite
 
 
 # Where the noise is so large or so small that the tails are all but exact: the signal-to-noise ratio of the whole
@@ -82,7 +81,8 @@ def discrete_nll(
     found = dataclasses.replace(body.shifted(below + above), tails=tails)
     # Rounding hides it where the denoiser itself gives a sample probability zero.
     impossible = jnp.isinf(jax.vmap(denoiser.dimension)(x, y)).astype(x.dtype)
-    warn_of_infinity(Loss(denoiser), impossible, x, y)
+    what = "The estimate is infinite: the integral of Loss over all noise levels"
+    warn_of_infinity(what, [denoiser], impossible, x, y)
     return with_infinite(found, impossible)
 
 

@@ -22,7 +22,6 @@ from ..integral import (
     Gap,
     integrate,
     Integrator,
-    Loss,
     LossGap,
     mean_of,
     Stratified,
@@ -181,7 +180,7 @@ class Posterior(AbstractMethod):
         pointwise = jnp.take_along_axis(table, chosen[None], 0)[0] - log_prior[own]
         # The losses of an excluded class are finite on a finite range; the logarithm of its probability is not.
         excluded = -jnp.isinf(jax.vmap(denoiser.dimension)(x, y)).astype(x.dtype)
-        warn_of_infinity(Loss(denoiser), excluded, x, y)
+        warn_of_infinity("The estimate is infinite: the logarithm of the posterior", [denoiser], excluded, x, y)
         return with_infinite(mean_of(pointwise), excluded)
 
 

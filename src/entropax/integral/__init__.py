@@ -4,7 +4,13 @@ from ._estimate import (
     Profile as Profile,
     standard_error as standard_error,
 )
-from ._infinite import InfiniteWarning as InfiniteWarning
+from ._infinite import (
+    check_one_sign as check_one_sign,
+    density_signs as density_signs,
+    InfiniteWarning as InfiniteWarning,
+    warn_of_infinity as warn_of_infinity,
+    with_infinite as with_infinite,
+)
 from ._integrands import (
     AbstractIntegrand as AbstractIntegrand,
     AbstractLocalIntegrand as AbstractLocalIntegrand,

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import warnings
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -10,12 +11,28 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Inexact, PyTree
 
+from ..denoiser import AbstractDenoiser
 from ._estimate import Estimate
-from ._integrands import AbstractIntegrand
 
 
 class InfiniteWarning(UserWarning):
     """An integral over all noise levels is infinite, and reported as such."""
+
+
+def density_signs(denoiser: AbstractDenoiser, x: Inexact[Array, " batch *shape"], y: PyTree) -> Float[Array, " batch"]:
+    r"""The signs of log-densities that are infinite: 1 at a value of positive probability, or on a surface of fewer
+    dimensions that has one, -1 at a value of probability zero, and 0 where there is a density, or where the dimension
+    ([`entropax.AbstractDenoiser.dimension`][]) is not known.
+
+    **Arguments:**
+
+    - `denoiser`: that of the distribution.
+    - `x`, `y`: the samples and their conditions.
+    """
+    # A prediction checks the shapes, and says what is wrong with them.
+    jax.eval_shape(lambda x, y: denoiser(x, jnp.zeros((), x.dtype), y), x[0], jax.tree.map(lambda leaf: leaf[0], y))
+    missing = x[0].size - jax.vmap(denoiser.dimension)(x, y)
+    return jax.lax.stop_gradient(jnp.where(jnp.isnan(missing), 0.0, jnp.sign(missing)).astype(x.dtype))
 
 
 def with_infinite(estimate: Estimate, signs: Float[Array, " batch *out"]) -> Estimate:
@@ -40,53 +57,83 @@ def with_infinite(estimate: Estimate, signs: Float[Array, " batch *out"]) -> Est
 
 
 def warn_of_infinity(
-    integrand: AbstractIntegrand, signs: Float[Array, " batch *out"], x: Inexact[Array, " batch *shape"], y: PyTree
+    what: str,
+    denoisers: Sequence[AbstractDenoiser],
+    signs: Float[Array, " batch *out"],
+    x: Inexact[Array, " batch *shape"],
+    y: PyTree,
+    stacklevel: int = 4,
 ) -> bool:
-    """Says which samples have an infinite integral and why, where there are any; tracers pass.
+    """Says which samples have an infinite value and why, where there are any; tracers pass.
 
     **Arguments:**
 
-    - `integrand`: the rate.
+    - `what`: the quantity, which begins the sentence.
+    - `denoisers`: those whose distributions make it infinite.
     - `signs`: as in `with_infinite`.
     - `x`, `y`: the samples.
+    - `stacklevel`: of the warning, as in `warnings.warn`.
 
     **Returns:** whether there are any.
-
-    **Raises:** `ValueError` where the integrals of some samples are infinite and those of others are minus infinite:
-        they have no mean.
     """
     if isinstance(signs, Tracer):
         return False
-    flat = np.asarray(signs).reshape(len(signs), -1)
-    flat = flat[np.arange(len(flat)), np.argmax(np.abs(flat), 1)]
+    flat = _signs_of_samples(signs)
     rows = np.flatnonzero(flat)
     if not rows.size:
         return False
-    at = lambda row: f"x[{row}], where {_reason(integrand, x[row], jax.tree.map(lambda leaf: leaf[row], y))}"
-    if flat.min() < 0 < flat.max():
-        above, below = (int(np.flatnonzero(flat == sign)[0]) for sign in (1, -1))
-        raise ValueError(
-            f"`x` must not hold samples whose integrals are infinite with opposite signs, which have no mean: that of "
-            f"{type(integrand).__name__} is inf at {at(above)}, and -inf at {at(below)}. Leave out the samples that "
-            "one of the distributions excludes."
-        )
+    first = int(rows[0])
     others = f" It is infinite at {rows.size} of {len(flat)} samples." if rows.size > 1 else ""
     warnings.warn(
-        f"The estimate is infinite: the integral of {type(integrand).__name__} over all noise levels is "
-        f"{flat[rows[0]] * np.inf} at {at(int(rows[0]))}.{others}",
+        f"{what} is {flat[first] * np.inf} at {_place(denoisers, x, y, first)}.{others}",
         InfiniteWarning,
-        stacklevel=4,
+        stacklevel=stacklevel,
     )
     return True
 
 
-def _reason(integrand: AbstractIntegrand, x: Array, y: PyTree) -> str:
-    dimensions = [(type(d).__name__, float(d.dimension(x, y))) for d in integrand.denoisers]
+def check_one_sign(
+    what: str,
+    denoisers: Sequence[AbstractDenoiser],
+    signs: Float[Array, " batch *out"],
+    x: Inexact[Array, " batch *shape"],
+    y: PyTree,
+) -> None:
+    """Refuses samples of which some are infinite and others minus infinite, which have no mean; tracers pass.
+
+    **Arguments:** as those of `warn_of_infinity`.
+
+    **Raises:** `ValueError` that names one of either sign.
+    """
+    if isinstance(signs, Tracer):
+        return
+    flat = _signs_of_samples(signs)
+    if flat.min(initial=0) < 0 < flat.max(initial=0):
+        above, below = (_place(denoisers, x, y, int(np.flatnonzero(flat == sign)[0])) for sign in (1, -1))
+        raise ValueError(
+            f"`x` must not hold samples whose values are infinite with opposite signs, which have no mean: {what} is "
+            f"inf at {above}, and -inf at {below}. Leave out the samples that one of the distributions excludes."
+        )
+
+
+def _signs_of_samples(signs: Float[Array, " batch *out"]) -> np.ndarray:
+    flat = np.asarray(signs).reshape(len(signs), -1)
+    return flat[np.arange(len(flat)), np.argmax(np.abs(flat), 1)]
+
+
+def _place(denoisers: Sequence[AbstractDenoiser], x: Array, y: PyTree, row: int) -> str:
+    return f"x[{row}], where {_reason(denoisers, x[row], jax.tree.map(lambda leaf: leaf[row], y))}"
+
+
+def _reason(denoisers: Sequence[AbstractDenoiser], x: Array, y: PyTree) -> str:
+    dimensions = [(type(d).__name__, float(d.dimension(x, y))) for d in denoisers]
     for name, dimension in dimensions:
         if math.isinf(dimension):
             return f"the distribution of {name} has probability zero"
     unknown = [name for name, dimension in dimensions if math.isnan(dimension)]
     if unknown:
         return f"the error of {' or '.join(unknown)} grows as 1/noise, as at a sample of probability zero"
+    if len(dimensions) == 1:
+        return f"the distribution of {dimensions[0][0]} has {dimensions[0][1]:.0f} of {x.size} dimensions"
     listed = ", ".join(f"{dimension:.0f} for {name}" for name, dimension in dimensions)
     return f"the distributions have different dimensions, {listed}, of {x.size} coordinates"

@@ -285,6 +285,10 @@ class PerCoordinate(AbstractIntegrand):
         assert isinstance(self.integrand, AbstractLocalIntegrand)
         return self.integrand.density(predictions, log_snr, eps)
 
+    def limit(self, dimensions):
+        """That of the sum over coordinates."""
+        return self.integrand.limit(dimensions)
+
 
 class Controlled(AbstractIntegrand):
     r"""A rate with a control variate whose mean is known: `integrand` − `control` + `mean`(λ).

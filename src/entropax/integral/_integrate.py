@@ -19,14 +19,14 @@ from ..denoiser import (
     change_units,
     check_labels,
     check_range,
-    data_moments,
     diffuse,
+    known_moments,
     least_resolved,
     moments_of,
 )
 from ..parallel import own, replicate, shard
 from ._estimate import Estimate, Profile, standard_error
-from ._infinite import InfiniteWarning, warn_of_infinity, with_infinite
+from ._infinite import check_one_sign, InfiniteWarning, warn_of_infinity, with_infinite
 from ._integrands import AbstractIntegrand, check_prediction, PerCoordinate
 from ._nodes import AbstractNodes, check_covers, Draw, Piecewise, Stratified
 from ._samples import as_samples
@@ -56,6 +56,14 @@ _ROWS = 8
 # A rate above this at the upper end, that of a sample 20 standard deviations of the noise away from all that a
 # distribution can produce, is not due to noise.
 _AWAY = 200.0
+
+# By chance some cells of the profile see no node where samples are few, or come one by one: their rates are read from
+# those of their neighbours, up to this share of all cells.
+_UNSEEN = 0.25
+
+# A coordinate has a share in an infinite sum where its rate at the end of the range is more than this share of the
+# limit of the sum.
+_LASTING = 0.01
 
 
 class TruncationWarning(UserWarning):
@@ -182,12 +190,16 @@ def integrate(
         sums = jax.tree.map(jnp.add, sums, new) if sums else new
 
     count, log_snr_sum, moments = sums
-    if not isinstance(count, Tracer) and float(jnp.min(count)) == 0:
+    seen, cells = count > 0, integrator.nodes.cells
+    if not isinstance(seen, Tracer) and float(jnp.mean(seen)) < 1 - _UNSEEN:
         raise ValueError(
-            f"`x` holds too few samples, {batch} with {integrator.nodes.per_sample} noise levels each: some of the "
-            f"{integrator.nodes.cells} cells of the profile were not seen. Give more samples, or more nodes a sample."
+            f"`x` holds too few samples, {batch} with {integrator.nodes.per_sample} noise levels each: "
+            f"{int(jnp.sum(~seen))} of the {cells} cells of the profile were not seen. Give more samples, or more "
+            "nodes a sample."
         )
-    log_snr = log_snr_sum / jnp.maximum(count, 1)
+    line = low + (high - low) * (jnp.arange(cells, dtype=low.dtype) + 0.5) / cells
+    mean = log_snr_sum / jnp.maximum(count, 1)
+    log_snr = jnp.where(seen, mean, line + _filled(mean - line, seen))
 
     def at_sample(k, row):
         """The noise levels of one sample, and one rate at each: made again where they are looked for."""
@@ -201,7 +213,8 @@ def integrate(
         body, ends, limits = (jnp.concatenate([part[k][i] for part in parts])[:batch] for i in range(3))
         name = f" {jax.tree_util.keystr(named[k][0])}".rstrip()
         _refuse_nan(body, ends, lambda row: at_sample(k, row), name)
-        profile = _profile(log_snr, count, *moments[k])
+        found = _profile(log_snr, count, *moments[k])
+        profile = Profile(log_snr, *(_filled(part, seen) for part in (found.rate, found.stderr, found.second_moment)))
         explained = jnp.concatenate(
             [_explained(jr.fold_in(key, index), low, high, integrator, profile, size) for index in range(chunks)]
         )[:batch]
@@ -218,7 +231,9 @@ def integrate(
         if tails:
             signs = _infinite(rates[k], limits, profile, ends[:, 1], high)
             estimates[-1] = with_infinite(estimates[-1], signs)
-            if warn_of_infinity(rates[k], signs, x, y):
+            what = f"the integral of {type(rates[k]).__name__} over all noise levels"
+            check_one_sign(what, rates[k].denoisers, signs, x, y)
+            if warn_of_infinity(f"The estimate is infinite: {what}", rates[k].denoisers, signs, x, y):
                 infinite.add(k)
                 continue
             for end, (place, decay) in enumerate(((low, "exp(λ)"), (high, "exp(-λ)"))):
@@ -289,7 +304,7 @@ def _unbounded(rates, shape) -> tuple[float, float]:
     """Where integrals end that denoisers do not limit: at noise levels that hide all of the data, and none of it."""
     low, high = _UNBOUNDED
     for denoiser in {id(one): one for rate in rates for one in rate.denoisers}.values():
-        found, resolved = data_moments(denoiser), least_resolved(denoiser)
+        found, resolved = known_moments(denoiser), least_resolved(denoiser)
         if found is None or resolved is None or isinstance(found[0], Tracer):
             continue
         mean, std = (np.asarray(part, np.float64) for part in found)
@@ -489,6 +504,17 @@ def _profile(log_snr, count, first, second, by_sample) -> Profile:
     return Profile(log_snr, rate, jnp.sqrt(spread / jnp.maximum(count - 1, 1)), second)
 
 
+def _filled(values: Array, seen: Array) -> Array:
+    """Values by cell, in cells that no node fell into by a line between the nearest ones that have some."""
+    if not isinstance(seen, Tracer) and bool(jnp.all(seen)):
+        return values
+    places, last = jnp.arange(seen.size), jnp.max(jnp.where(seen, jnp.arange(seen.size), 0))
+    known = jnp.where(places < jnp.sum(seen), jnp.argsort(~seen, stable=True), last)
+    flat = values.reshape(seen.size, -1)
+    at = lambda column: jnp.interp(places.astype(values.dtype), known.astype(values.dtype), column[known])
+    return jnp.where(seen[:, None], flat, jax.vmap(at, 1, 1)(flat)).reshape(values.shape)
+
+
 @eqx.filter_jit
 def _explained(key, low, high, integrator, profile, size):
     """What the smooth profile alone predicts for each sample's sum over its nodes. Stratified nodes make the mean of it
@@ -531,6 +557,8 @@ def _infinite(rate: AbstractIntegrand, limits: Array, profile: Profile, ends: Ar
     its rate, which grows as $\tfrac12 d^2 e^\lambda$.
     """
     limits = limits.reshape(limits.shape + (1,) * (ends.ndim - 1))
+    if isinstance(rate, PerCoordinate):
+        limits = _limits_by_coordinate(limits, ends)
     known = jnp.where(jnp.isnan(limits), 0.0, jnp.sign(limits))
     if math.isfinite(rate.log_snr_range[1]):
         return known + jnp.zeros_like(ends)
@@ -538,6 +566,17 @@ def _infinite(rate: AbstractIntegrand, limits: Array, profile: Profile, ends: Ar
     growth = jnp.log(jnp.maximum(jnp.abs(mean), 1e-30) / jnp.maximum(jnp.abs(_at(profile, high - span)), 1e-30)) / span
     away = jnp.isnan(limits) & (jnp.abs(ends) > _AWAY) & (growth > 0.5)[None]
     return jnp.where(away, jnp.sign(ends), known)
+
+
+def _limits_by_coordinate(limits: Array, ends: Array) -> Array:
+    """The limits of a sum over coordinates as those of the coordinates that have a share in them, by their rates at the
+    end of the range: of the others the rate has fallen off there."""
+    finite = jnp.isfinite(limits) & (limits != 0)
+    total = jnp.sum(jnp.where(finite, jnp.abs(limits), 0.0))
+    share = jnp.sum(jnp.where(finite, ends, 0.0), 0, keepdims=True) / jnp.where(total > 0, total, 1.0)
+    lasting = jnp.where(jnp.abs(share) > _LASTING, jnp.sign(limits), 0.0)
+    # A value of probability zero is so far away in some coordinates only: the growth of their rates says in which.
+    return jnp.where(finite, lasting, jnp.where(jnp.isinf(limits), jnp.nan, limits))
 
 
 def _assemble(body, tails, explained, nodes_error, profile, freedom) -> Estimate:

@@ -9,7 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Inexact
 
-from ..denoiser import AbstractDenoiser, data_moments, Unconditional
+from ..denoiser import AbstractDenoiser, known_moments, Unconditional
 from ._integrands import AbstractIntegrand, ClassLosses, Controlled, Difference, LossGap, PerCoordinate
 
 
@@ -50,7 +50,7 @@ def check_units(models: Iterable[AbstractDenoiser], x: Inexact[Array, " batch *s
     """
     seen = []
     for model in models:
-        found = data_moments(model)
+        found = known_moments(model)
         if found is None or any(isinstance(leaf, Tracer) for leaf in (x, *found)):
             continue
         if not any(all(a is b for a, b in zip(found, other)) for other in seen):

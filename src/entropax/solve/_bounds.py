@@ -7,11 +7,11 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._arguments import check_instance
 from ..denoiser import AbstractDenoiser
-from ..integral import as_samples, Estimate, mean_of
+from ..integral import as_samples, Estimate, mean_of, with_infinite
 from ..process import AbstractProcess
 from ..terms import batched_score
 from ._checks import check_control
-from ._paths import check_paths, forward_functional, log_terminal, Paths, squared_norm
+from ._paths import check_paths, forward_functional, log_terminal, Paths, singular, squared_norm
 
 
 def nll_bound(
@@ -40,12 +40,15 @@ def nll_bound(
     **Raises:** `ValueError` on samples that are not finite, and lengths or shapes that do not match; `RuntimeError`
         where a path leaves all bounds.
 
+    **Warns:** [`entropax.InfiniteWarning`][] where the control is optimal for a distribution without a density at a
+        sample, or with one of zero: the estimate is `-inf` or `inf`.
+
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (30), (34).
     """
     x, y = as_samples(x, y)
     total, end, s_max = _along_paths(_BoundRate(process, control), x, y, key, paths)
-    return mean_of(total - log_terminal(process, end, s_max))
+    return _bound(total - log_terminal(process, end, s_max), control, x, y)
 
 
 def denoising_bound(
@@ -69,7 +72,7 @@ def denoising_bound(
     one path the two differ by $\int b_+\cdot g + \nabla\cdot b_+\,\mathrm{d}s$ too, whose mean is zero: near the
     optimal control this one is the noisier.
 
-    **Arguments:**, **Returns:**, **Raises:** as [`entropax.solve.nll_bound`][].
+    **Arguments:**, **Returns:**, **Raises:**, **Warns:** as [`entropax.solve.nll_bound`][].
 
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eq. (31).
@@ -77,7 +80,7 @@ def denoising_bound(
     x, y = as_samples(x, y)
     total, _, s_max = _along_paths(_DenoisingRate(process, control), x, y, key, paths)
     entropy = x[0].size * (0.5 * math.log(2 * math.pi * math.e) + jnp.log(process.std(s_max)))
-    return mean_of(total + entropy)
+    return _bound(total + entropy, control, x, y)
 
 
 class OptimalControl(eqx.Module):
@@ -125,6 +128,15 @@ class _DenoisingRate(eqx.Module):
         gap = rate * x - self.control(t, x, y)
         effort = 0.5 * squared_norm(gap) / self.process.diffusion_squared(t)
         return effort - _product(gap, _kernel_score(self.process, t, x, start)) - rate * x[0].size
+
+
+def _bound(values, control, x, y) -> Estimate:
+    estimate = mean_of(values)
+    # Of any other control it is not known where it can lead.
+    if not isinstance(control, OptimalControl):
+        return estimate
+    signs, _ = singular(control.denoiser, x, y)
+    return with_infinite(estimate, signs)
 
 
 def _along_paths(rate, x, y, key, paths):

@@ -80,13 +80,13 @@ def check_tolerances(rtol: ArrayLike, atol: ArrayLike) -> None:
 
 
 # What became of a sample.
-_SOLVED, _INFINITE, _UNFINISHED = 0, 1, 2
+SOLVED, _INFINITE, _UNFINISHED = 0, 1, 2
 
 
 def outcome(gave_up: Bool[Array, " batch"], x: Float[Array, " batch *shape"]) -> Int[Array, " batch"]:
     """What became of each sample: solved, no longer finite, or given up by the solver. Devices share nothing for it."""
     finite = jnp.all(jnp.isfinite(x).reshape(x.shape[0], -1), 1)
-    return jnp.where(gave_up, _UNFINISHED, jnp.where(finite, _SOLVED, _INFINITE))
+    return jnp.where(gave_up, _UNFINISHED, jnp.where(finite, SOLVED, _INFINITE))
 
 
 def check_solved(x: PyTree[Array], outcomes: Int[Array, " batch"], infinite: str, unfinished: str) -> PyTree[Array]:
@@ -102,9 +102,9 @@ def check_solved(x: PyTree[Array], outcomes: Int[Array, " batch"], infinite: str
         [`equinox.error_if`][], that says why.
     """
     if isinstance(outcomes, Tracer):
-        return eqx.error_if(x, jnp.any(outcomes != _SOLVED), f"A sample {infinite}; or it {unfinished}.")
+        return eqx.error_if(x, jnp.any(outcomes != SOLVED), f"A sample {infinite}; or it {unfinished}.")
     found = gather(outcomes)
-    failed = np.flatnonzero(found != _SOLVED)
+    failed = np.flatnonzero(found != SOLVED)
     if failed.size:
         which = f"Sample {failed[0]}" if failed.size == 1 else f"{failed.size} samples, the first at index {failed[0]},"
         raise RuntimeError(f"{which} {unfinished if found[failed[0]] == _UNFINISHED else infinite}.")

@@ -11,10 +11,10 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from .._arguments import check_instance, check_whole
 from ..denoiser import AbstractDenoiser, change_units, check_labels, Equilibrium, noise, own_model, signal, units_of
-from ..integral import as_samples, check_units
+from ..integral import as_samples, check_units, density_signs, warn_of_infinity
 from ..parallel import check_mesh, on_each_device, replicate, shard
 from ..process import AbstractProcess
-from ._checks import check_parts, check_shape, check_solved, check_tolerances, outcome
+from ._checks import check_parts, check_shape, check_solved, check_tolerances, outcome, SOLVED
 from ._divergence import AbstractDivergence, ExactDivergence
 
 
@@ -75,6 +75,9 @@ def log_density(
     the distribution is nearly $\mathcal{N}(0, I)$; the difference of $\log p_T$ from it is computed from the score of
     the model along the ray from 0 to $z$. Both corrections are reported.
 
+    A distribution has no density at a value that [`entropax.AbstractDenoiser.dimension`][] gives fewer dimensions than
+    it has coordinates, and probability zero at a value of infinite dimension: `value` is `inf` and `-inf` there.
+
     The flow of a model of [`entropax.fit`][] is solved in units of its training data, $u = (x - m)/c$, as
     [`entropax.sample`][] is; the value is the density of $x$, $\log p(x) = \log p(u) - d\log c$.
 
@@ -97,7 +100,8 @@ def log_density(
     **Raises:** `ValueError` on samples that are not finite, lengths or shapes that do not match, and a random
         divergence without a key; `RuntimeError` where the tolerance is not met in `max_steps`.
 
-    **Warns:** [`entropax.UnitsWarning`][] where `x` lies far outside the data that the denoiser was made for.
+    **Warns:** [`entropax.UnitsWarning`][] where `x` lies far outside the data that the denoiser was made for;
+        [`entropax.InfiniteWarning`][] where a log-density is infinite.
 
     ??? cite "Source"
         Chen et al., Neural ordinary differential equations (2018); Song et al., Score-based generative modeling through
@@ -112,6 +116,10 @@ def log_density(
     check_whole("max_steps", max_steps, 1)
     check_mesh(mesh)
     check_units([denoiser], x)
+    # Rounding in other units would hide that a value lies on a surface, or off it.
+    signs = density_signs(denoiser, x, y)
+    warn_of_infinity("The log-density", [denoiser], signs, x, y, stacklevel=3)
+    signs = shard(signs, mesh)
     moments, model = units_of(denoiser, x.shape[1:]), own_model(denoiser)
     if moments is not None:
         denoiser, x = change_units(denoiser, moments.mean, moments.scale), moments.standardise(x)
@@ -131,8 +139,8 @@ def log_density(
         replicate(denoiser, mesh), samples, low, high, divergence, solver, controller, max_steps, mesh
     )
     value = check_solved(
-        value,
-        outcomes,
+        jnp.where(signs == 0, value, jnp.where(signs > 0, jnp.inf, -jnp.inf).astype(value.dtype)),
+        jnp.where(signs != 0, SOLVED, outcomes),
         f"became infinite or NaN along its flow under {type(solver).__name__}: look at the denoiser there",
         f"did not meet `rtol` = {rtol}, `atol` = {atol} in `max_steps` = {max_steps}: raise `max_steps`, loosen the "
         "tolerance, or look at the denoiser there",

@@ -21,7 +21,17 @@ from ..denoiser import (
     score,
     units_of,
 )
-from ..integral import as_samples, check_units, Estimate, mean_of, TruncationWarning
+from ..integral import (
+    as_samples,
+    check_one_sign,
+    check_units,
+    density_signs,
+    Estimate,
+    mean_of,
+    TruncationWarning,
+    warn_of_infinity,
+    with_infinite,
+)
 from ..process import AbstractProcess
 from ..terms import accumulate, check_churn, forward, GridBrownianPath, PathState, reverse
 from ._checks import check_denoiser, check_parts, check_solved, outcome
@@ -100,7 +110,8 @@ def entropy_production(
         shapes that do not match; `RuntimeError` where a path leaves all bounds.
 
     **Warns:** [`entropax.TruncationWarning`][] where paths begin with more noise than the data have in their smallest
-        direction, as far as the denoiser says how large that is; [`entropax.UnitsWarning`][] where `x` lies far outside
+        direction, as far as the denoiser says how large that is, and where the distribution has no density, so that
+        more is produced without bound as paths begin earlier; [`entropax.UnitsWarning`][] where `x` lies far outside
         the data that the denoiser was made for.
 
     ??? cite "Source"
@@ -108,7 +119,8 @@ def entropy_production(
     """
     x, y = _checked(process, denoiser, x, y, key, paths)
     check_units([denoiser], x)
-    _warn_hidden(process, paths, denoiser)
+    if not _warn_singular(paths, denoiser, x, y):
+        _warn_hidden(process, paths, denoiser)
     rate = EntropyRate(process, denoiser)
     return mean_of(forward_functional(process, x, y, rate, key, paths)[0].total)
 
@@ -171,25 +183,56 @@ def path_nll(
     **Returns:** an [`entropax.Estimate`][] in nats, in the coordinates of `x`; `pointwise` is the value of each path.
 
     **Raises:** `ValueError` on samples that are not finite, lengths or shapes that do not match, and paths that begin
-        with more noise than the data have in their smallest direction; `RuntimeError`
-        where a path leaves all bounds.
+        with more noise than the data have in their smallest direction; `RuntimeError` where a path leaves all bounds.
+
+    **Warns:** [`entropax.InfiniteWarning`][] where the distribution has no density at a sample, or one of zero: the
+        estimate is `-inf` or `inf`; [`entropax.UnitsWarning`][] where `x` lies far outside the data that the denoiser
+        was made for.
 
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (47), (48).
     """
     x, y = _checked(process, denoiser, x, y, key, paths)
     check_units([denoiser], x)
+    # Rounding in other units would hide that a value lies on a surface, or off it.
+    signs, infinite = singular(denoiser, x, y)
     moments = units_of(denoiser, x.shape[1:])
     if moments is not None:
         denoiser, x = change_units(denoiser, moments.mean, moments.scale), moments.standardise(x)
-    if (hidden := _hidden(process, paths, denoiser)) is not None:
+    if not infinite and (hidden := _hidden(process, paths, denoiser)) is not None:
         raise ValueError(f"{hidden}, or use `ex.log_density` or `ex.nll`.")
     probe_key, path_key = jr.split(key)
     probes = jax.vmap(divergence.probes)(jr.split(probe_key, x.shape[0]), x)
     rate = _PathRate(process, denoiser, divergence)
     end, s_max = forward_functional(process, x, (y, probes), rate, path_key, paths)
     offset = 0.0 if moments is None else x[0].size * math.log(moments.scale)
-    return mean_of(end.total - log_terminal(process, end.x, s_max) + offset)
+    return with_infinite(mean_of(end.total - log_terminal(process, end.x, s_max) + offset), signs)
+
+
+def singular(denoiser: AbstractDenoiser, x: Array, y: PyTree) -> tuple[Array, bool]:
+    """The signs of negative log-likelihoods that are infinite, for `with_infinite`, and whether there are any, with the
+    warning.
+
+    **Raises:** `ValueError` on samples of which some have a density that is infinite and others one of zero.
+    """
+    signs = -density_signs(denoiser, x, y)
+    check_one_sign("-log p(x)", [denoiser], signs, x, y)
+    return signs, warn_of_infinity("The estimate is infinite: -log p(x)", [denoiser], signs, x, y)
+
+
+def _warn_singular(paths, denoiser, x, y) -> bool:
+    """Says that the entropy which is produced before the paths begin is infinite."""
+    signs = density_signs(denoiser, x, y)
+    if isinstance(signs, Tracer) or not bool(jnp.any(signs != 0)):
+        return False
+    warnings.warn(
+        f"`paths` begin at `s_min` = {paths.s_min:g}, and the entropy that is produced before is infinite, since the "
+        f"distribution of {type(denoiser).__name__} has no density at x[{int(jnp.argmax(signs != 0))}]: read the "
+        "result as the entropy that is produced from then on.",
+        TruncationWarning,
+        stacklevel=3,
+    )
+    return True
 
 
 def _hidden(process, paths, denoiser) -> str | None:
