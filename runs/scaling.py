@@ -28,7 +28,7 @@ the first is its distance from the product, and larger than S_NN.
 
 Each network has a file of its own, and a run that was killed goes on with the next. Ten minutes on one core. Expected,
 of networks that were stopped, by log N: S_NN grows by 13 ± 2 nats, less at 1 437 images than at first; the gain by 11 ±
-1, in a straight line; I(X;Y) by 0.09 ± 0.01; the share of pixels together falls by 5 ± 1, as networks of few images are
+1, in a straight line; I(X;Y) by 0.10 ± 0.01; the share of pixels together falls by 5 ± 1, as networks of few images are
 far from the product by their errors.
 """
 
