@@ -216,3 +216,22 @@ def test_profiles_of_estimates_on_the_same_samples_have_errors_that_bound_those_
     # Of independent rates, E(f + g)² = Ef² + Eg² + 2 Ef Eg.
     wanted = a.profile.second_moment + other.profile.second_moment + 2 * a.profile.rate * other.profile.rate
     np.testing.assert_allclose(apart.second_moment, wanted, rtol=1e-5)
+
+
+def test_one_sample_has_an_error_that_is_not_known(getkey):
+    x, y = PROBLEM.sample(getkey(), 1)
+    model, process = PROBLEM.denoiser(), ex.VariancePreserving()
+    integrator = ex.Integrator(nodes=ex.Stratified(256))
+    likelihood = ex.nll(model, x, key=getkey(), integrator=integrator)
+    for found in (
+        likelihood,
+        ex.mutual_information(model, x, y, key=getkey(), integrator=integrator),
+        ex.solve.path_nll(process, model, x, key=getkey(), paths=ex.solve.Paths(steps=8)),
+        likelihood.shifted(likelihood.pointwise),
+        likelihood + likelihood,
+        2 * likelihood,
+    ):
+        assert found.stderr == np.inf and np.isfinite(float(found.value))
+        assert tuple(float(end) for end in found.interval()) == (-np.inf, np.inf)
+    assert str(likelihood).endswith("± inf nats") and f"{likelihood:.1f}".endswith("± inf nats")
+    assert (0 * likelihood).stderr == 0

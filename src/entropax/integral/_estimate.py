@@ -65,7 +65,8 @@ class Estimate(eqx.Module):
     **Arguments:**
 
     - `value`: the estimate.
-    - `stderr_data`: its standard error from finite data and noise.
+    - `stderr_data`: its standard error from finite data and noise; infinite for a single sample, which does not show
+        how far samples scatter.
     - `stderr_nodes`: its standard error from the choice of nodes in $\lambda$.
     - `pointwise`: each sample's own unbiased share, with mean `value`.
     - `residuals`: each sample's influence on the error; their spread is `stderr_data`.
@@ -141,7 +142,8 @@ class Estimate(eqx.Module):
         )
         return Estimate(
             factor * self.value,
-            abs(factor) * self.stderr_data,
+            # Nothing times an unknown error is known.
+            jnp.where(factor == 0, 0.0, abs(factor) * self.stderr_data),
             abs(factor) * self.stderr_nodes,
             scale(self.pointwise),
             scale(self.residuals),
@@ -297,11 +299,14 @@ def mean_of(pointwise: Inexact[Array, " batch *out"]) -> Estimate:
 
 
 def standard_error(residuals: Float[Array, " batch *out"]) -> Float[Array, "*out"]:
-    """The standard error of a mean whose terms have these deviations."""
+    """The standard error of a mean whose terms have these deviations. A single term does not show how far the terms
+    scatter: its error is infinite."""
     batch = residuals.shape[0]
+    if batch == 1:
+        return jnp.full(residuals.shape[1:], jnp.inf, residuals.dtype)
     centred = residuals - jnp.mean(residuals, 0, keepdims=True)
     # One after the other: the square of many a batch is no int32.
-    return jnp.sqrt(jnp.sum(centred**2, 0) / batch / max(batch - 1, 1))
+    return jnp.sqrt(jnp.sum(centred**2, 0) / batch / (batch - 1))
 
 
 def _number(value: object, dtype) -> float | Array | None:
