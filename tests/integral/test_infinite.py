@@ -122,8 +122,7 @@ def test_points_and_densities_are_infinitely_far_apart(model):
         assert ex.nll(model, x, key=jr.key(0)).value == -np.inf
 
 
-@pytest.mark.parametrize("origin", [0.0, 1.0, 30.0])
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize(("scale", "origin"), [(1e-3, 1.0), (1.0, 0.0), (1e3, 30.0)])
 def test_a_likelihood_without_a_density_is_infinite_in_every_unit(scale, origin):
     mean = scale * origin * np.ones(2)
     line = ex.Gaussian(mean, scale**2 * np.diag([1.0, 0.0]))
@@ -148,8 +147,8 @@ def test_a_likelihood_without_a_density_is_infinite_in_every_unit(scale, origin)
 
 
 def test_a_level_on_the_edge_of_a_bin_has_a_density_in_every_unit():
-    # Three of these edges are no numbers of float32.
-    for scale in (0.1, 1.0, 77.7):
+    # Some of these edges are no numbers of float32.
+    for scale in (0.1, 77.7):
         bins = ex.Histogram(scale * np.arange(1.0, 5.0), HOLLOW.log_probabilities)
         x = jnp.full((50, 1), 2.0 * scale, jnp.float32)
         assert np.isfinite(float(ex.nll(bins, x, key=jr.key(0)).value))
