@@ -223,6 +223,7 @@ def test_one_sample_has_an_error_that_is_not_known(getkey):
     model, process = PROBLEM.denoiser(), ex.VariancePreserving()
     integrator = ex.Integrator(nodes=ex.Stratified(256))
     likelihood = ex.nll(model, x, key=getkey(), integrator=integrator)
+    assert likelihood.pointwise is not None
     for found in (
         likelihood,
         ex.mutual_information(model, x, y, key=getkey(), integrator=integrator),
