@@ -110,8 +110,8 @@ def entropy_production(
         shapes that do not match; `RuntimeError` where a path leaves all bounds.
 
     **Warns:** [`entropax.TruncationWarning`][] where paths begin with more noise than the data have in their smallest
-        direction, as far as the denoiser says how large that is, and where the distribution has no density, so that
-        more is produced without bound as paths begin earlier; [`entropax.UnitsWarning`][] where `x` lies far outside
+        direction, as far as the denoiser says how large that is, and where the distribution has no density: the
+        entropy then grows without bound as `s_min` goes to 0; [`entropax.UnitsWarning`][] where `x` lies far outside
         the data that the denoiser was made for.
 
     ??? cite "Source"
