@@ -228,21 +228,21 @@ def test_integrals_differentiate(getkey):
     np.testing.assert_allclose(gradient, difference, rtol=5e-3)
 
 
-def test_cells_of_the_profile_that_see_no_node_are_read_from_their_neighbours():
-    # A chunk of one sample has a node anywhere in each of its six strata of the range, so that by chance none of forty
-    # samples has one in one or two of the 64 cells.
+@pytest.mark.parametrize(("samples", "nodes", "chunk"), [(40, 6, 6), (40, 4, 160)])
+def test_the_profile_is_coarser_where_evaluations_are_few(samples, nodes, chunk):
+    # Of so few evaluations a profile of 64 cells follows the noise: with one for each evaluation errors would be 1.7
+    # times as large as their bars. In chunks of one sample, some of 64 cells would see no node at all.
     covariance = np.array([[1.0, 0.6], [0.6, 0.5]])
     law, entropy = ex.Gaussian(np.zeros(2), covariance), 0.5 * np.log(np.linalg.det(2 * np.pi * np.e * covariance))
-    integrator, distances = ex.Integrator(nodes=ex.Stratified(6), chunk=6), []
-    for seed in range(40):
+    integrator, distances = ex.Integrator(nodes=ex.Stratified(nodes), chunk=chunk), []
+    for seed in range(60):
         sample_key, key = jr.split(jr.key(seed))
-        x = jr.normal(sample_key, (40, 2)) @ jnp.asarray(np.linalg.cholesky(covariance).T, jnp.float32)
+        x = jr.normal(sample_key, (samples, 2)) @ jnp.asarray(np.linalg.cholesky(covariance).T, jnp.float32)
         found = ex.nll(law, x, key=key, integrator=integrator)
         distances.append(float((found.value - entropy) / found.stderr))
-        assert found.profile is not None and np.isfinite(np.asarray(found.profile.rate)).all()
-        assert np.all(np.diff(found.profile.log_snr) > 0)
+        assert found.profile is not None and found.profile.rate.shape == (samples * nodes // 16,)
     # Of standard normal numbers.
-    assert abs(np.mean(distances)) < 0.6 and 0.65 < np.std(distances) < 1.35
+    assert abs(np.mean(distances)) < 0.5 and 0.7 < np.std(distances) < 1.35
 
 
 def test_bad_arguments_are_refused():
@@ -254,7 +254,7 @@ def test_bad_arguments_are_refused():
         ex.neural_entropy(denoiser, x, jnp.ones((3, 4)), key=jr.key(0))
     with pytest.raises(ValueError, match=r"leaves \(-5.000, 5.000\), the range where the denoisers can be trusted"):
         ex.neural_entropy(denoiser, x, key=jr.key(0), integrator=ex.Integrator(log_snr_range=(-6.0, 5.0)))
-    with pytest.raises(ValueError, match="`x` holds too few samples, 2 with 16 noise levels each"):
-        ex.neural_entropy(denoiser, x[:2], key=jr.key(0))
+    with pytest.raises(ValueError, match="`x` holds too few samples, 1 with 16 noise levels each"):
+        ex.neural_entropy(denoiser, x[:1], key=jr.key(0))
     with pytest.raises(ValueError, match="`log_snr_range` must increase"):
         ex.Integrator(log_snr_range=(1.0, 0.0))

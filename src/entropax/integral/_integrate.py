@@ -1,3 +1,4 @@
+import dataclasses
 import math
 import warnings
 from collections.abc import Callable
@@ -57,9 +58,9 @@ _ROWS = 8
 # distribution can produce, is not due to noise.
 _AWAY = 200.0
 
-# By chance some cells of the profile see no node where samples are few, or come one by one: their rates are read from
-# those of their neighbours, up to this share of all cells.
-_UNSEEN = 0.25
+# A profile has a cell for so many evaluations at least: a finer one would follow their noise, which would then be
+# missing in the error bar, and by chance some cells would see none.
+_EVALUATIONS_A_CELL = 16
 
 # A coordinate has a share in an infinite sum where its rate at the end of the range is more than this share of the
 # limit of the sum.
@@ -172,8 +173,14 @@ def integrate(
         check_instance("integrands", rate, AbstractIntegrand)
     low, high, tails = _range(rates, integrator, x.shape[1:])
     low, high = jnp.asarray(low, x.dtype), jnp.asarray(high, x.dtype)
+    few = f"holds too few samples, {batch} with {integrator.nodes.per_sample} noise levels each"
+    more = "Give more samples, or more nodes a sample."
     if isinstance(integrator.nodes, Stratified):
         check_covers(integrator.nodes.density, low, high)
+        cells = min(integrator.nodes.cells, batch * integrator.nodes.per_sample // _EVALUATIONS_A_CELL)
+        if cells < 2:
+            raise ValueError(f"`x` {few}, of which no profile along λ can be made. {more}")
+        integrator = dataclasses.replace(integrator, nodes=dataclasses.replace(integrator.nodes, most_cells=cells))
 
     size, chunks = _chunk_size(batch, integrator)
     denoisers, uses = _distinct(rates)
@@ -190,16 +197,9 @@ def integrate(
         sums = jax.tree.map(jnp.add, sums, new) if sums else new
 
     count, log_snr_sum, moments = sums
-    seen, cells = count > 0, integrator.nodes.cells
-    if not isinstance(seen, Tracer) and float(jnp.mean(seen)) < 1 - _UNSEEN:
-        raise ValueError(
-            f"`x` holds too few samples, {batch} with {integrator.nodes.per_sample} noise levels each: "
-            f"{int(jnp.sum(~seen))} of the {cells} cells of the profile were not seen. Give more samples, or more "
-            "nodes a sample."
-        )
-    line = low + (high - low) * (jnp.arange(cells, dtype=low.dtype) + 0.5) / cells
-    mean = log_snr_sum / jnp.maximum(count, 1)
-    log_snr = jnp.where(seen, mean, line + _filled(mean - line, seen))
+    if not isinstance(count, Tracer) and float(jnp.min(count)) == 0:
+        raise ValueError(f"`x` {few}: some of the {integrator.nodes.cells} cells of the profile were not seen. {more}")
+    log_snr = log_snr_sum / jnp.maximum(count, 1)
 
     def at_sample(k, row):
         """The noise levels of one sample, and one rate at each: made again where they are looked for."""
@@ -213,8 +213,7 @@ def integrate(
         body, ends, limits = (jnp.concatenate([part[k][i] for part in parts])[:batch] for i in range(3))
         name = f" {jax.tree_util.keystr(named[k][0])}".rstrip()
         _refuse_nan(body, ends, lambda row: at_sample(k, row), name)
-        found = _profile(log_snr, count, *moments[k])
-        profile = Profile(log_snr, *(_filled(part, seen) for part in (found.rate, found.stderr, found.second_moment)))
+        profile = _profile(log_snr, count, *moments[k])
         explained = jnp.concatenate(
             [_explained(jr.fold_in(key, index), low, high, integrator, profile, size) for index in range(chunks)]
         )[:batch]
@@ -502,17 +501,6 @@ def _profile(log_snr, count, first, second, by_sample) -> Profile:
         squares, products, numbers = by_sample
         spread = jnp.maximum(squares - 2 * rate * products + rate**2 * align(numbers), 0.0) / count
     return Profile(log_snr, rate, jnp.sqrt(spread / jnp.maximum(count - 1, 1)), second)
-
-
-def _filled(values: Array, seen: Array) -> Array:
-    """Values by cell, in cells that no node fell into by a line between the nearest ones that have some."""
-    if not isinstance(seen, Tracer) and bool(jnp.all(seen)):
-        return values
-    places, last = jnp.arange(seen.size), jnp.max(jnp.where(seen, jnp.arange(seen.size), 0))
-    known = jnp.where(places < jnp.sum(seen), jnp.argsort(~seen, stable=True), last)
-    flat = values.reshape(seen.size, -1)
-    at = lambda column: jnp.interp(places.astype(values.dtype), known.astype(values.dtype), column[known])
-    return jnp.where(seen[:, None], flat, jax.vmap(at, 1, 1)(flat)).reshape(values.shape)
 
 
 @eqx.filter_jit

@@ -13,9 +13,6 @@ from .._arguments import check_finite, check_instance, check_positive, check_who
 from .._arrays import as_floats
 
 
-# Cells of the profile that randomly placed nodes are binned into.
-_PROFILE_CELLS = 64
-
 # The least density, in units of the uniform one, that nodes may be drawn from. What has less is hardly ever seen, and
 # where it is seen its weight is so large that no error bar allows for it.
 _LEAST_DENSITY = 1e-5
@@ -246,13 +243,17 @@ class Stratified(AbstractNodes):
     - `num`: the nodes of each sample.
     - `density`: where they are drawn from: [`entropax.Uniform`][], [`entropax.Logistic`][], or one fitted to a pilot
         run by [`entropax.fit_density`][].
+    - `most_cells`: how many cells the profile has at most; [`entropax.integrate`][] takes fewer where there are less
+        than 16 evaluations for each.
     """
 
     num: int = 16
     density: AbstractDensity = Uniform()
+    most_cells: int = 64
 
     def __check_init__(self):
         check_whole("num", self.num, least=1)
+        check_whole("most_cells", self.most_cells, least=2)
         check_instance("density", self.density, AbstractDensity)
 
     @property
@@ -261,7 +262,7 @@ class Stratified(AbstractNodes):
 
     @property
     def cells(self) -> int:
-        return _PROFILE_CELLS
+        return self.most_cells
 
     def draw(self, key: PRNGKeyArray, batch: int, low: Float[Array, ""], high: Float[Array, ""]) -> Draw:
         order_key, place_key = jr.split(key)
