@@ -112,7 +112,7 @@ def test_images_that_have_to_be_downloaded_are_taken_as_they_come(preset, shape,
     part = Images(pixels, labels)
     monkeypatch.setattr(models, "load", lambda data: models.Split(part, part, part))
     full = latents.PRESETS[preset]
-    budget = dataclasses.replace(full.budget, steps=8, batch_size=8)
+    budget = dataclasses.replace(full.budget, steps=8, batch_size=8, learning_rate=1e-4)
     with untrained():
         row = latents.piece(dataclasses.replace(full, budget=budget, images=32, nodes=2, fitting=20), 0.1, 0)
     assert np.shape(row["semantic"]["plane"]) == (32, 2)
