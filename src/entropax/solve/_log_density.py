@@ -10,11 +10,11 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from .._arguments import check_instance, check_whole
-from ..denoiser import AbstractDenoiser, change_units, check_labels, Equilibrium, noise, own_model, signal, units_of
+from ..denoiser import AbstractDenoiser, change_units, Equilibrium, noise, own_model, signal, units_of
 from ..integral import as_samples, check_units, density_signs, warn_of_infinity
 from ..parallel import check_mesh, on_each_device, replicate, shard
 from ..process import AbstractProcess
-from ._checks import check_parts, check_shape, check_solved, check_tolerances, outcome, SOLVED
+from ._checks import check_denoiser, check_parts, check_shape, check_solved, check_tolerances, outcome, SOLVED
 from ._divergence import AbstractDivergence, ExactDivergence
 
 
@@ -109,7 +109,7 @@ def log_density(
     """
     check_parts(process, denoiser, key)
     x, y = as_samples(x, y)
-    check_labels(denoiser, y, "y")
+    check_denoiser(denoiser, x, y)
     check_instance("divergence", divergence, AbstractDivergence)
     check_instance("solver", solver, dfx.AbstractERK, "Give a solver such as diffrax.Tsit5().")
     check_tolerances(rtol, atol)
