@@ -137,6 +137,7 @@ def as_floats(value: Any, name: str, *, finite: bool = True) -> Float[Array, "..
         wrong = _wrong_kind(value)
         if wrong is not None:
             raise ValueError(f"`{name}` must hold real numbers; {wrong}")
+        check_axes(value, name)
         array = value if jnp.issubdtype(value.dtype, jnp.floating) else value.astype(float)
         if finite and _is_readable(array) and not _is_finite(array):
             check_finite(np.asarray(array, np.float64), name)
@@ -170,6 +171,20 @@ def rounded(numbers: Float64[np.ndarray, "..."], name: str, dtype: Any = None) -
     return found
 
 
+def check_axes(array: Array, name: str) -> None:
+    """Refuses an array that is spread over mesh axes of type Explicit, the default of `jax.make_mesh`: JAX cannot index
+    such an array without a sharding for the result.
+
+    **Raises:** `ValueError` that says how to spread the array over axes of type Auto.
+    """
+    over = [axis for axis in jax.typeof(array).sharding.spec if axis is not None]
+    if over:
+        raise ValueError(
+            f"`{name}` must not be spread over mesh axes of type Explicit; it is over {', '.join(map(str, over))}. "
+            f"Write entropax.parallel.shard({name}, entropax.parallel.make_mesh())."
+        )
+
+
 def as_integers(value: Any, name: str) -> Int[Array, "..."]:
     """What a user passes for an array of integers, such as labels, as a JAX array. What is traced passes, if it is one
     of integers.
@@ -183,6 +198,7 @@ def as_integers(value: Any, name: str) -> Int[Array, "..."]:
             "numpy.unique(..., return_inverse=True) does."
         )
     if isinstance(value, jax.Array):
+        check_axes(value, name)
         return value
     limits = np.iinfo(jax.dtypes.canonicalize_dtype(array.dtype))
     if array.size and not limits.min <= int(array.min()) <= int(array.max()) <= limits.max:

@@ -6,7 +6,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Inexact, PyTree, Shaped
 
-from .._arrays import to_float64
+from .._arrays import check_axes, to_float64
 from ..denoiser import check_conditions
 
 
@@ -53,6 +53,7 @@ def _as_condition(values, name) -> Array:
 
 def _as_array(values, name) -> Array:
     if isinstance(values, jax.Array):
+        check_axes(values, name)
         array = values
     else:
         host = _on_host(values, name)

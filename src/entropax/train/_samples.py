@@ -10,7 +10,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
-from .._arrays import plain_array, to_float64
+from .._arrays import check_axes, plain_array, to_float64
 from ..integral import as_samples
 
 
@@ -174,6 +174,7 @@ def of_training(x: Any, y: PyTree | None, names: tuple[str, str], keep_integers:
 
 def _array(name: str, value: Any) -> Array | np.ndarray:
     if isinstance(value, jax.Array) and not isinstance(value, Tracer):
+        check_axes(value, name)
         return value
     text = isinstance(value, str | bytes | dict | set) or isinstance(value, numbers.Number) or value is None
     known = isinstance(value, Tracer | np.ndarray) or _reads_as_array(value)
