@@ -41,6 +41,11 @@ class Moments(eqx.Module):
         self.mean, self.std = as_moments(mean=mean, std=std)
         self.scale = scale
 
+    @property
+    def shift(self) -> float:
+        r"""$2\log c$: by how much the $\lambda$ of $u$ is larger than that of $x$ in the same noise."""
+        return 2 * math.log(self.scale)
+
     @classmethod
     def fit(cls, x: Float[ArrayLike, " batch *shape"]) -> "Moments":
         """The moments of the samples `x`, computed in float64.

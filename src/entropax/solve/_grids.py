@@ -34,6 +34,17 @@ class AbstractGrid(eqx.Module):
         **Returns:** increasing $\lambda$, shape `(steps + 1,)`.
         """
 
+    def shifted(self, shift: float) -> "AbstractGrid":
+        r"""The same grid where every $\lambda$ is larger by a number, as it is where samples are measured in other
+        units. A grid that holds $\lambda$ of its own overrides this.
+
+        **Arguments:**
+
+        - `shift`: the number.
+        """
+        del shift
+        return self
+
 
 class UniformLogSNR(AbstractGrid):
     r"""Equal steps of $\lambda$."""
@@ -122,6 +133,9 @@ class Entropic(AbstractGrid):
         produced = jnp.concatenate([jnp.zeros_like(fine[:1]), jnp.cumsum(0.5 * (density[1:] + density[:-1]))])
         return _between(jnp.interp(jnp.linspace(0, produced[-1], steps + 1), produced, fine), low, high)
 
+    def shifted(self, shift):
+        return eqx.tree_at(lambda grid: grid.log_snr, self, self.log_snr + shift)
+
 
 class Nodes(AbstractGrid):
     r"""Nodes of one's own, such as those of a tabulated schedule. They say themselves where the sampler begins and ends
@@ -144,6 +158,9 @@ class Nodes(AbstractGrid):
 
     def __call__(self, process, low, high, steps):
         return self.log_snr
+
+    def shifted(self, shift):
+        return eqx.tree_at(lambda grid: grid.log_snr, self, self.log_snr + shift)
 
 
 def check_increasing(log_snr: Float[ArrayLike, " nodes"]) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import diffrax as dfx
@@ -8,7 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from .._arguments import check_instance, check_key, check_whole
-from ..denoiser import AbstractDenoiser, check_labels, in_own_units, moments_of, noise
+from ..denoiser import AbstractDenoiser, check_labels, in_own_units, in_units, moments_of, noise
 from ..integral import as_samples
 from ..parallel import on_each_device, replicate, shard
 from ..process import AbstractProcess
@@ -16,7 +17,7 @@ from ..terms import GridBrownianPath, probability_flow, ProbabilityFlow, reverse
 from ._brownian import CellwiseBrownianPath
 from ._checks import check_parts, check_prediction, check_solved, outcome
 from ._evaluations import equivalent, evaluations
-from ._sampler import Sampler
+from ._sampler import log_snr_shift, Sampler
 
 
 # The pieces in which noise for adaptive steps is drawn: in each the noise level changes by a small factor.
@@ -64,8 +65,8 @@ def sample(
     r"""Draws samples by the reverse SDE or the probability flow of a denoiser, from noise at $\lambda(T)$ to data.
 
     A model of [`entropax.fit`][] is sampled in units of its training data, $u = (x - m)/c$ with $m$ and $c$ of
-    [`entropax.Moments`][]: the process acts on $u$, every $\lambda$ is that of $u$, and the samples are
-    returned as $x = m + cu$. For standardised data the two are the same.
+    [`entropax.Moments`][]: the process acts on $u$, and the samples are returned as $x = m + cu$. The $\lambda$ of a
+    sampler and of a trajectory are those of $x$. For standardised data the two are the same.
 
     **Arguments:**
 
@@ -145,12 +146,18 @@ def trajectory(
     _check_sampler(sampler)
     if sampler.controller is not None:
         raise ValueError("`sampler` must have a fixed grid for a trajectory: leave its `controller` out.")
+    moments = moments_of(denoiser)
     terms, denoiser, ts, latent, y = _begin(process, denoiser, latent, y, key, sampler)
     states, outcomes = _path(terms, denoiser, equivalent(sampler.solver), ts, latent / _scale(sampler.time, -ts[0]), y)
     states = _checked(states, outcomes, sampler, ts)
     scales = jax.vmap(lambda t: _scale(sampler.time, -t))(ts)
     z = states * scales.reshape(-1, *(1,) * latent.ndim)
-    return Trajectory(jax.vmap(sampler.time.log_snr)(-ts), z)
+    log_snr = jax.vmap(sampler.time.log_snr)(-ts)
+    if moments is not None:
+        # x = (u - (-m/c)) / (1/c).
+        back = lambda z, log_snr: in_units(z, log_snr, -moments.mean / moments.scale, 1 / moments.scale)
+        z, log_snr = jax.vmap(back)(z, log_snr)
+    return Trajectory(log_snr, z)
 
 
 def encode(
@@ -185,11 +192,10 @@ def encode(
         )
     x, y = as_samples(x, y)
     check_labels(denoiser, y, "y")
-    moments = moments_of(denoiser)
+    clock, moments = sampler.time, moments_of(denoiser)
+    ts = sampler.times(process, denoiser)[::-1]
     if moments is not None:
         denoiser, x = in_own_units(denoiser), moments.standardise(x)
-    clock = sampler.time
-    ts = sampler.times(process, denoiser)[::-1]
     x, y = shard((x, y), sampler.mesh)
     clock, denoiser, ts = replicate((clock, denoiser, ts), sampler.mesh)
     terms = probability_flow(clock, denoiser)
@@ -208,22 +214,32 @@ def _begin(process, denoiser, latent, y, key, sampler):
     # Who draws samples has given no `latent`.
     latent, y = as_samples(latent, y)
     check_labels(denoiser, y, "y")
-    denoiser = in_own_units(denoiser)
     latent, y = shard((latent, y), sampler.mesh)
+    shift, times = log_snr_shift(denoiser), sampler.times(process, denoiser)
     # On all devices, those of other processes too.
-    fixed = sampler.time, denoiser, -sampler.times(process, denoiser), key, sampler.churn
+    fixed = sampler.time, in_own_units(denoiser), -times, key, sampler.churn
     clock, denoiser, ts, key, churn = replicate(fixed, sampler.mesh)
     if not sampler.noisy:
         return dfx.ODETerm(TimeReversed(ProbabilityFlow(clock, denoiser), 0.0)), denoiser, ts, latent, y
     if key is None:
         raise ValueError("`key` is needed for a sampler with churn, which draws noise on its way.")
     # As an array it is a number to compiled code, which then serves every churn.
-    churn: Any = churn if callable(churn) else jnp.asarray(churn, latent.dtype)
+    churn: Any = _Churn(churn, shift) if callable(churn) else jnp.asarray(churn, latent.dtype)
     if _on_grid(sampler.solver, sampler.controller):
         path = GridBrownianPath(ts, key, latent.shape)
     else:
         path = CellwiseBrownianPath(ts=_cells(clock, ts), key=key, shape=(1, *latent.shape[1:]))
     return reverse(clock, denoiser, path, churn, start=0.0), denoiser, ts, latent, y
+
+
+class _Churn(eqx.Module):
+    """A function of the λ of x as one of the λ of u."""
+
+    churn: Callable
+    shift: float = eqx.field(static=True)
+
+    def __call__(self, log_snr):
+        return self.churn(log_snr - self.shift)
 
 
 def _cells(clock, ts):

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from .._arguments import check_finite, check_instance, check_whole
-from ..denoiser import AbstractDenoiser, denoised_mean, in_own_units, own_model
+from ..denoiser import AbstractDenoiser, denoised_mean, in_own_units, moments_of, own_model
 from ..parallel import check_mesh
 from ..process import AbstractProcess, NoiseRatio
 from ..terms import check_churn
@@ -31,6 +31,9 @@ _NOISE_RATIO = NoiseRatio(T=1e6)
 
 class Sampler(eqx.Module):
     r"""How samples are drawn: every part can be exchanged for any other.
+
+    Every $\lambda$ that a sampler is given, in its range, its grid and its churn, is that of the samples, as
+    `denoiser.log_snr_range` is, whatever the units in which it solves.
 
     **Arguments:**
 
@@ -143,7 +146,7 @@ class Sampler(eqx.Module):
         **Raises:** `ValueError` where they do not increase, or lie beyond what the denoiser is trusted on or the clock
             reaches.
         """
-        return self._laid(process, denoiser)[0]
+        return self._laid(process, denoiser)[0] - log_snr_shift(denoiser)
 
     def times(self, process: AbstractProcess, denoiser: AbstractDenoiser) -> Float[Array, " nodes"]:
         """The times of its clock at these nodes, decreasing.
@@ -153,16 +156,18 @@ class Sampler(eqx.Module):
         return self._laid(process, denoiser)[1]
 
     def _laid(self, process, denoiser):
-        denoiser = in_own_units(denoiser)
-        model = own_model(denoiser)
+        """The nodes in the units that it solves in, and their times."""
+        shift, own = log_snr_shift(denoiser), in_own_units(denoiser)
+        model = own_model(own)
         # The data of a model that has measured them are resolved where its trained range ends.
         end = _LEAST_NOISE if model is None else model.trained_range[1]
-        trusted = denoiser.log_snr_range
         # As arrays they are numbers to compiled code, which then serves every range.
-        given = None if self.log_snr_range is None else tuple(jnp.asarray(end) for end in self.log_snr_range)
-        nodes, times, ends, reach = _lay(process, self.time, self.grid, self.steps, trusted, end, given)
+        given = None if self.log_snr_range is None else tuple(jnp.asarray(end + shift) for end in self.log_snr_range)
+        laid = _lay(process, self.time, self.grid.shifted(shift), self.steps, own.log_snr_range, end, given)
+        nodes, times, ends, reach = laid
         if not any(isinstance(number, Tracer) for number in (nodes, ends, reach)):
-            self._check(trusted, *jax.device_get((nodes, ends, reach)))
+            found = (number - shift for number in jax.device_get((nodes, ends, reach)))
+            self._check(denoiser.log_snr_range, *found)
         return nodes, times
 
     def _check(self, trusted, nodes, ends, reach):
@@ -180,6 +185,12 @@ class Sampler(eqx.Module):
                 f"The grid runs from λ = {first:.3f} to {last:.3f}, and `clock` {type(self.time).__name__} reaches "
                 f"from {end:.3f} to {start:.3f}: give it another `T`, or another `log_snr_range`."
             )
+
+
+def log_snr_shift(denoiser: AbstractDenoiser) -> float:
+    r"""By how much the $\lambda$ that a sampler solves in is larger than that of the samples."""
+    moments = moments_of(denoiser)
+    return 0.0 if moments is None else moments.shift
 
 
 @eqx.filter_jit
