@@ -66,7 +66,7 @@ def split(seed: int, data: str) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 def train(config: Config, process, x, validation, key, record: Record, name: str) -> tuple[ex.Neural, ex.Neural]:
     """The network as DDPM trains it, and fine-tuned."""
-    fit_key, tune_key = jr.split(key)
+    net_key, rows_key, fit_key, tune_key = jr.split(key, 4)
     checkpoints = [
         ex.Checkpoints(record.directory / "checkpoints" / f"{name}.{stage}", record.plain_config)
         for stage in ("trained", "tuned")
@@ -80,18 +80,25 @@ def train(config: Config, process, x, validation, key, record: Record, name: str
         weighting=ex.Epsilon(process),
         chunk=max(10, min(100, config.steps // 10)),
     )
-    model = ex.fit(
-        x,
-        key=fit_key,
-        parameterisation=ex.noise_matching(),
+    # No `ex.fit`, which refuses levels that never vary: they have probabilities, and no density.
+    parameterisation = ex.noise_matching()
+    untrained = ex.Neural(
+        net=ex.nn.MLP(DIM, ex.nn.NoCondition(256), LOG_SNR_RANGE, depth=4, key=net_key),
+        baseline=parameterisation.baseline,
+        scale=parameterisation.scale,
         normalise=ex.Standardising.fit(x),
-        width=256,
-        depth=4,
-        log_snr_range=LOG_SNR_RANGE,
-        held_out=0.1,
+        trained_range=LOG_SNR_RANGE,
+    )
+    rows = jr.permutation(rows_key, len(x))
+    kept_back = len(x) // 10
+    model = ex.train(
+        untrained,
+        x[rows[kept_back:]],
+        held_out=(x[rows[:kept_back]], None),
+        key=fit_key,
         settings=settings,
         checkpoints=checkpoints[0],
-    )
+    ).denoiser
     tuning = dataclasses.replace(
         settings, steps=config.tuning, learning_rate=1e-3, weighting=ex.Likelihood(), chunk=max(10, config.tuning // 20)
     )

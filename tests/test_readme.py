@@ -69,11 +69,12 @@ def test_mutual_information_of_samples_as_printed():
 @pytest.mark.slow
 def test_the_page_of_mutual_information_runs_as_printed():
     names = {}
-    exec("\n".join(_programs((ROOT / "docs" / "mutual_information.md").read_text())), names)
+    with pytest.warns(ex.dependence.ConvergenceWarning, match=r"Ω\(X\) still moves with the number of samples"):
+        exec("\n".join(_programs((ROOT / "docs" / "mutual_information.md").read_text())), names)
     # X and Y are independent, and what Z has of both makes them dependent.
     for name in ("conditional", "total", "interaction"):
         assert names[name].value > 0.3, name
-    assert names["omega"].value < -0.3
+    assert abs(names["omega"].value + 0.430) < 3 * names["omega"].stderr
 
 
 @pytest.mark.slow
