@@ -8,6 +8,7 @@ import re
 _ELSEWHERE = {
     "diffrax.Euler": "https://docs.kidger.site/diffrax/api/solvers/ode_solvers/#diffrax.Euler",
     "diffrax.Heun": "https://docs.kidger.site/diffrax/api/solvers/ode_solvers/#diffrax.Heun",
+    "diffrax.ItoMilstein": "https://docs.kidger.site/diffrax/api/solvers/sde_solvers/#diffrax.ItoMilstein",
     "diffrax.ODETerm": "https://docs.kidger.site/diffrax/api/terms/#diffrax.ODETerm",
     "diffrax.VirtualBrownianTree": "https://docs.kidger.site/diffrax/api/brownian/#diffrax.VirtualBrownianTree",
     "equinox.error_if": "https://docs.kidger.site/equinox/api/errors/#equinox.error_if",

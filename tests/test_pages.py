@@ -1,6 +1,7 @@
 """The pages of docs/: their programs run as printed, their lists are complete, and they build into a site."""
 
 import ast
+import importlib.util
 import os
 import pathlib
 import re
@@ -143,6 +144,17 @@ def test_the_reference_has_every_public_name_once():
     missing = sorted(name for name in public if not described(name))
     assert not missing, f"docs/api lacks {missing}"
     assert not set(named) - public
+
+
+def test_names_of_other_libraries_have_an_address():
+    spec = importlib.util.spec_from_file_location("_hooks", DOCS / "_hooks.py")
+    assert spec is not None and spec.loader is not None
+    hooks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hooks)
+    texts = [path.read_text() for path in [*ROOT.glob("src/**/*.py"), *DOCS.glob("**/*.md")]]
+    named = {name for text in texts for name in re.findall(r"\[`([\w.]+)`\]\[\]", text)}
+    elsewhere = {name for name in named if "." in name and not name.startswith("entropax.")}
+    assert elsewhere == set(hooks._ELSEWHERE)
 
 
 @pytest.mark.slow
