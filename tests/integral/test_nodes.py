@@ -1,5 +1,6 @@
 """Nodes against integrals known in closed form."""
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -96,3 +97,30 @@ def test_a_fitted_density_reaches_both_ends_of_the_range_that_it_was_fitted_on()
         check_covers(ex.fit_density(profile), LOW, HIGH)
         with pytest.raises(ValueError, match="`floor` must be above 0.*; got 0"):
             ex.fit_density(profile, 0.0)
+
+
+def _pilot(second_moment):
+    moments = jnp.asarray(second_moment, jnp.float32)
+    return ex.Profile(jnp.linspace(-2.0, 3.0, len(moments)), jnp.sqrt(moments), jnp.zeros_like(moments), moments)
+
+
+def test_a_pilot_of_zeros_asks_for_no_noise_level_more_than_for_another():
+    density = ex.fit_density(_pilot(jnp.zeros(6)))
+    np.testing.assert_allclose(density.heights, 1 / 7)
+    jitted = jax.jit(lambda moments: ex.fit_density(_pilot(moments)).heights)
+    np.testing.assert_allclose(jitted(jnp.zeros(6)), 1 / 7)
+    # One of one level asks for that level.
+    heights = ex.fit_density(_pilot(jnp.zeros(6).at[2].set(9.0)), 0.1).heights
+    np.testing.assert_allclose(heights, 0.1 / 7 + 0.9 * (np.arange(6) == 2))
+
+
+@pytest.mark.parametrize(
+    "moments, says",
+    [
+        ([1.0, np.inf, 1.0], "`profile` must have finite rates; that at λ = 0.5 is not"),
+        (np.ones((3, 2)), r"`profile` must have one rate at each node; got rates of shape \(2,\)"),
+    ],
+)
+def test_a_pilot_that_no_density_fits_is_refused(moments, says):
+    with pytest.raises(ValueError, match=says):
+        ex.fit_density(_pilot(moments))

@@ -246,28 +246,39 @@ def integrate(
 def fit_density(profile: Profile, floor: float = 0.1) -> Piecewise:
     r"""The importance density that a pilot run asks for: $p(\lambda) \propto \sqrt{\mathbb{E} f^2}$, which minimises
     the variance of a single evaluation, mixed with a share of the uniform density so that no noise level goes unseen.
+    Where all rates of the pilot are zero, it is the uniform density alone.
 
     **Arguments:**
 
-    - `profile`: of the pilot's [`entropax.Estimate`][].
+    - `profile`: of the pilot's [`entropax.Estimate`][], with one rate at each node.
     - `floor`: the share of the uniform density, above 0 and at most 1.
 
     **Returns:** a density for [`entropax.Stratified`][].
 
-    **Raises:** `ValueError` on a `floor` that is no such share.
+    **Raises:** `ValueError` on a `floor` that is no such share, and on a profile of several rates, or of rates that
+    are not finite.
     """
     check_instance("profile", profile, Profile)
+    moments = profile.second_moment
+    if moments.ndim != 1:
+        raise ValueError(f"`profile` must have one rate at each node; got rates of shape {moments.shape[1:]}.")
+    if not isinstance(moments, Tracer) and not bool(jnp.all(jnp.isfinite(moments))):
+        place = float(profile.log_snr[jnp.argmin(jnp.isfinite(moments))])
+        raise ValueError(
+            f"`profile` must have finite rates; that at λ = {place:.3g} is not, so that no density fits it."
+        )
     if not 0 < floor <= 1:
         raise ValueError(f"`floor` must be above 0, so that no noise level goes unseen, and at most 1; got {floor}.")
-    wanted = jnp.sqrt(profile.second_moment)
+    wanted = jnp.sqrt(moments)
     inner = 0.5 * (profile.log_snr[1:] + profile.log_snr[:-1])
     # A whole cell beyond the outermost nodes: random ones may lie anywhere in their cells, and what is left out of the
     # range would never be seen. What lies beyond the range is cut.
     first, last = 2 * profile.log_snr[:1] - profile.log_snr[1:2], 2 * profile.log_snr[-1:] - profile.log_snr[-2:-1]
     edges = jnp.concatenate([first, inner, last])
     widths = jnp.diff(edges)
-    wanted = wanted / jnp.sum(wanted * widths)
-    return Piecewise(edges, (1 - floor) * wanted + floor / jnp.sum(widths))
+    area, uniform = jnp.sum(wanted * widths), 1 / jnp.sum(widths)
+    wanted = jnp.where(area > 0, wanted / jnp.where(area > 0, area, 1.0), uniform)
+    return Piecewise(edges, (1 - floor) * wanted + floor * uniform)
 
 
 # Means of so many standard deviations cost float32 a digit or more of the noise where data are just resolved.
