@@ -51,7 +51,7 @@ class Sampler(eqx.Module):
         to 12, or to the end of the trained range of a model of [`entropax.fit`][], within what the
         denoiser can be trusted on.
     - `finish`: what is made of the last state, `finish(process, denoiser, x, s, y)`: its denoised mean, which costs one
-        evaluation, or nothing at all for `None`.
+        evaluation, or nothing at all for `None`. All of its arguments are in the units of the solve.
     - `max_steps`: after how many an adaptive solve gives up.
     - `mesh`: the devices that the batch is spread over, as of [`entropax.parallel.make_mesh`][].
 
