@@ -36,6 +36,16 @@ def masked() -> Any:
 BAD_COVARIANCE = np.array([[1.0, 2.0], [2.0, 1.0]])
 
 INPUTS = [
+    *(
+        BadInput(
+            f"{seed} as the seed of a task", lambda seed=seed: data.random_pairs.task(anything(seed)), ValueError, says
+        )
+        for seed, says in (
+            (-1, ("`seed`", "0 or more", "-1")),
+            (1.5, ("`seed`", "whole", "1.5")),
+            (True, ("`seed`", "whole", "True")),
+        )
+    ),
     BadInput("no path", lambda: data.load_arrays(anything(None)), ValueError, ("`path`", "file", "None")),
     BadInput("a number as a path", lambda: data.load_arrays(anything(3)), ValueError, ("`path`", "file", "int, 3")),
     BadInput(

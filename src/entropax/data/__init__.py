@@ -1,4 +1,4 @@
-from . import bmi as bmi, images as images
+from . import bmi as bmi, images as images, random_pairs as random_pairs
 from ._arrays import load_arrays as load_arrays
 from ._batches import batch_rows as batch_rows, process_rows as process_rows
 from ._bottleneck import Bottleneck as Bottleneck, gaussian_bottleneck as gaussian_bottleneck

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Float64, PRNGKeyArray
+from jaxtyping import Float64, PRNGKeyArray, Real
 from scipy.special import digamma, gammaln
 
 from .._checks import check_count, check_draws, check_number, check_positive
@@ -37,12 +37,12 @@ class AbstractPair(abc.ABC):
     @abc.abstractmethod
     def sample(
         self, key: PRNGKeyArray, num: int
-    ) -> tuple[Float64[np.ndarray, "num dim_x"], Float64[np.ndarray, "num dim_y"]]:
+    ) -> tuple[Float64[np.ndarray, "num dim_x"], Real[np.ndarray, "num dim_y"]]:
         """Draws `num` pairs."""
 
     @abc.abstractmethod
     def pointwise(
-        self, x: Float64[np.ndarray, "num dim_x"], y: Float64[np.ndarray, "num dim_y"]
+        self, x: Float64[np.ndarray, "num dim_x"], y: Real[np.ndarray, "num dim_y"]
     ) -> Float64[np.ndarray, " num"]:
         """log p(x, y) / p(x) p(y) in nats, whose mean is the mutual information."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, PRNGKeyArray
+from jaxtyping import Float64, PRNGKeyArray, Real
 from scipy.special import ndtr
 
 from . import _transforms as maps
@@ -17,7 +17,7 @@ Map = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Task:
-    """Two variables with a known mutual information: those of a law, each mapped one to one.
+    """Two variables with a known mutual information: those of a joint distribution, each mapped one to one.
 
     **Arguments:**
 
@@ -41,14 +41,14 @@ class Task:
 
     def sample(
         self, key: PRNGKeyArray, num: int
-    ) -> tuple[Float64[np.ndarray, "num dim_x"], Float64[np.ndarray, "num dim_y"]]:
+    ) -> tuple[Float64[np.ndarray, "num dim_x"], Real[np.ndarray, "num dim_y"]]:
         """Draws `num` pairs. Tasks of one law have the same pairs before their maps."""
         x, y, _ = self.sample_with_pointwise(key, num)
         return x, y
 
     def sample_with_pointwise(
         self, key: PRNGKeyArray, num: int
-    ) -> tuple[Float64[np.ndarray, "num dim_x"], Float64[np.ndarray, "num dim_y"], Float64[np.ndarray, " num"]]:
+    ) -> tuple[Float64[np.ndarray, "num dim_x"], Real[np.ndarray, "num dim_y"], Float64[np.ndarray, " num"]]:
         """Draws `num` pairs, and the exact log p(x, y) / p(x) p(y) of each."""
         x, y = self.law.sample(key, num)
         pointwise = self.law.pointwise(x, y)
