@@ -78,20 +78,24 @@ class Options:
     root: str = "results"
 
 
-def normal_scores(values: np.ndarray) -> np.ndarray:
-    """Each column by its ranks, ties in the order of the rows."""
-    ranks = np.stack([rankdata(column, method="ordinal") for column in values.T], 1)
-    return ndtri((ranks - 0.5) / len(values))
+def normal_scores(values: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Each column by its ranks, ties in random order."""
+    rng, num = np.random.default_rng(seed), len(values)
+    scores = np.empty(values.shape)
+    for column, of_column in zip(values.T, scores.T):
+        order = rng.permutation(num)
+        of_column[order] = ndtri((rankdata(column[order], method="ordinal") - 0.5) / num)
+    return scores
 
 
 def copula(x: np.ndarray, y: np.ndarray) -> float:
     """I(X;Y) of a Gaussian with the correlations of the normal scores."""
-    return float(ex.dependence.gaussian_information(normal_scores(x), normal_scores(y)).value)
+    return float(ex.dependence.gaussian_information(normal_scores(x), normal_scores(y, 1)).value)
 
 
 def neighbours(x: np.ndarray, y: np.ndarray) -> float:
     """Kraskov's first form on normal scores."""
-    x, y = normal_scores(x), normal_scores(y)
+    x, y = normal_scores(x), normal_scores(y, 1)
     both = np.concatenate([x, y], 1)
     distance = KDTree(both).query(both, _NEIGHBOURS + 1, p=np.inf)[0][:, -1]
     near = lambda values: KDTree(values).query_ball_point(values, distance - 1e-12, p=np.inf, return_length=True)

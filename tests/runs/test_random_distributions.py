@@ -21,6 +21,16 @@ def test_the_other_estimators_of_a_gaussian_pair():
     assert 0.1 < run.scikit_learn(x, labels) < np.log(2)
 
 
+def test_ties_are_in_random_order():
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 3, (2, 4_000, 1)).astype(float)
+    assert abs(run.neighbours(x, y)) < 0.05 and abs(run.copula(x, y)) < 0.01
+    scores = run.normal_scores(x)
+    assert np.array_equal(scores, run.normal_scores(x)) and abs(np.var(scores) - 1) < 0.01
+    # Of one value, rows tell nothing of the order.
+    assert abs(np.corrcoef(np.flatnonzero(x[:, 0] == 1), scores[x[:, 0] == 1, 0])[0, 1]) < 0.1
+
+
 def _row(value, stderr, **peers):
     others = {name: {"value": other, "seconds": 0.1} for name, other in peers.items()}
     return {
