@@ -136,7 +136,9 @@ def measure(seed: int, samples: int) -> dict[str, Any]:
     start = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = ex.dependence.mutual_information(x, y, key=jr.key(seed))
+        # Ratings are floats with few values, which `"auto"` refuses as labels of the wrong type.
+        kind = "discrete" if y.dtype.kind == "i" else "continuous"
+        found = ex.dependence.mutual_information(x, y, y_kind=kind, key=jr.key(seed))
     low, high = found.interval()
     return row | {
         "value": found.value,

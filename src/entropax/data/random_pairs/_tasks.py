@@ -107,7 +107,7 @@ def _uniform():
 
 
 def _laplace():
-    nodes = np.linspace(-30, 30, 8_001)
+    nodes = np.linspace(-30, 30, 16_001)
     log_density = lambda x: -np.abs(x) - math.log(2)
     weights = np.exp(log_density(nodes))
     return Noise(lambda rng, num: rng.laplace(size=num), log_density, nodes, weights / weights.sum())
