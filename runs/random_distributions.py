@@ -143,6 +143,9 @@ def measure(seed: int, samples: int) -> dict[str, Any]:
     return row | {
         "value": found.value,
         "stderr": found.stderr,
+        "fitted": found.fitted,
+        "halved": found.halved,
+        "stderr_data": float(found.estimate.stderr),
         "covers": bool(low <= row["exact"] <= high),
         "converged": found.converged,
         "p_value": found.p_value,

@@ -16,8 +16,12 @@ from ..integral import Estimate
 # edges, whose networks stop at a finite sharpness.
 _UNLEARNT = 0.03
 
-# What is missing of a fit whose error falls as N^(-1/2), by what half as many samples lack beside all of them. With as
-# much for a standard error, an interval of 95 % holds what is missing where errors fall as slowly as N^(-1/4).
+# What is missing of a fit whose error falls as N^(-2/3), in units of what all samples find beyond half of them. Errors
+# of few parameters fall as 1/N, those of kernels in two columns as N^(-2/3), and in more columns more slowly.
+MISSING = 1 / (2 ** (2 / 3) - 1)
+
+# The same of N^(-1/2). With as much for a standard error, an interval of 95 % holds what is missing where errors fall
+# as slowly as N^(-1/4).
 _SLOW = 1 / (2**0.5 - 1)
 
 # What twenty parameters that are fitted in vain cost, times the number of samples.
@@ -44,9 +48,11 @@ class Dependence:
     - `estimate`: its value, with the error of finite data and noise; `pointwise` has each sample's share.
     - `gaussian`: what second moments of the normal scores know of it: the Gaussian copula's; of labels, what logistic
         regression does, whose logits are those of Gaussians with one covariance.
-    - `fitted`: what networks on all other folds find.
-    - `halved`: what networks on half as many samples find. The error of fits falls as one over the number of samples,
-        so that `estimate` is $2\,\mathrm{fitted} - \mathrm{halved}$.
+    - `fitted`: what fits to all other folds find.
+    - `halved`: what fits to half as many samples find. The error of fits to numbers is taken to fall as $N^{-2/3}$, so
+        that `estimate` is $\mathrm{fitted} + 1.7\,(\mathrm{fitted} - \mathrm{halved})$, and that of classifiers as
+        $N^{-1}$, so that it is $2\,\mathrm{fitted} - \mathrm{halved}$ of labels. What more samples predict worse is
+        not extrapolated.
     - `p_value`: of no dependence at all, by derangements; `None` where it has no such null.
     - `sides`: the estimates by either variable's prediction from the other, where there are two.
     - `unseen`: whether the samples are not Gaussian, by their kurtosis, and yet too few for a network to see how.
@@ -89,9 +95,9 @@ class Dependence:
 
     @property
     def stderr_fit(self) -> float:
-        r"""How far the fits may still be off: by 2.4 times what the extrapolation adds, which is all that would be
-        missing if their error fell as $N^{-1/2}$, not $N^{-1}$; half of what the sides differ by; and three hundredths
-        of what networks find beyond second moments."""
+        r"""How far the fits may still be off: by 2.4 times what all samples find beyond half of them, which is all that
+        would be missing if their error fell as $N^{-1/2}$; half of what the sides differ by; and three hundredths of
+        what fits find beyond second moments."""
         departure = self.value - float(self.gaussian.value)
         return math.hypot(_SLOW * (self.fitted - self.halved), self._apart, _UNLEARNT * departure)
 
@@ -106,9 +112,9 @@ class Dependence:
 
     @property
     def converged(self) -> bool:
-        """Whether what the extrapolation adds, with half of what the sides differ by, is no more than the error of
-        finite data, a twentieth of the value, or what twenty parameters cost; nothing is known to be unseen, and no
-        bound is broken."""
+        """Whether what all samples find beyond half of them, with half of what the sides differ by, is no more than
+        the error of finite data, a twentieth of the value, or what twenty parameters cost; nothing is known to be
+        unseen, and no bound is broken."""
         moves = math.hypot(self.fitted - self.halved, self._apart)
         least = _RESOLUTION / len(self.pointwise)
         settled = moves <= max(float(self.estimate.stderr), 0.05 * abs(self.value), least)

@@ -11,7 +11,7 @@ from jaxtyping import Int, PRNGKeyArray
 from .._arguments import check_instance
 from ..integral import Estimate, standard_error
 from ._cross_fitting import CrossFitting, Departures, departures
-from ._dependence import Dependence, warn_few, warn_unconverged
+from ._dependence import Dependence, MISSING, warn_few, warn_unconverged
 from ._gaussian import excess_kurtosis, gaussian_part
 from ._kept import kept
 from ._labels import classified
@@ -80,7 +80,10 @@ def estimate(
     labelled = [classified(apart.label_terms(side), order, fitting=fitting, key=fit_key) for side in sides]
     # A row for each side: what each law counts in it.
     weights = np.asarray(scipy.linalg.block_diag(*[[law.weight for law in side] for side in departing]))
-    extrapolated = weights @ (2 * found.whole - found.half) + [one.extrapolated for one in labelled]
+    gained = found.whole - found.half
+    # No distribution is predicted worse by more samples but by chance.
+    departed = found.whole + MISSING * np.where(gained.mean(1, keepdims=True) > 0, gained, 0)
+    extrapolated = weights @ departed + [one.extrapolated for one in labelled]
     whole, half, linear = (np.mean([getattr(one, size) for one in labelled], 0) for size in ("whole", "half", "linear"))
     whole, half = weights.mean(0) @ found.whole + whole, weights.mean(0) @ found.half + half
     value, linear = gaussian + of_shares(extrapolated.mean(0)), gaussian + of_shares(linear)
@@ -111,8 +114,7 @@ def estimate(
         float(gaussian.value) + float(half.mean()),
         cauchy(np.asarray(p_values)) if p_values else None,
         tuple(by_side.tolist()) if len(sides) > 1 else None,
-        # All folds choose alike.
-        bool(found.folds) and not any(found.folds[0].networks) and _is_not_gaussian(apart),
+        bool(laws) and not found.whole.any() and _is_not_gaussian(apart),
         {named: together([one.kind for one in variables if one.name == named]) for named in names},
         bounds,
     )

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ._coordinates import Tables
 from ._cross_fitting import Fold
+from ._mixtures import conditional_departure
 from ._training import improvements
 
 
@@ -37,7 +38,13 @@ def p_value(folds: Sequence[Fold], shuffled: Sequence[Int[np.ndarray, "..."]], k
             for of in shuffled:
                 draw[:, of] = held[derangement(rng, len(held))][:, of]
         own += np.asarray(_gaussian_log_density(fold.split.tables, jnp.asarray(draws)))
-        if (network := fold.networks[0]) is not None:
+        if fold.mixture is not None:
+            mixture, white = fold.mixture
+            first = fold.split.tables.of[0], fold.split.tables.given[0]
+            of, given = (np.flatnonzero(np.asarray(part)) for part in first)
+            departures = lambda draw: conditional_departure(mixture, white, of, given, draw).sum()
+            own += np.asarray(jax.lax.map(departures, jnp.asarray(draws)))
+        elif (network := fold.networks[0]) is not None:
             rows, tables, shape = np.arange(len(held)), fold.split.tables, fold.split.values.shape
             # As long as all samples are: of that shape it is compiled already.
             padded = (np.resize(draw, shape) for draw in draws)

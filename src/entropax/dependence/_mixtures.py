@@ -1,0 +1,267 @@
+"""Mixtures of Gaussians and kernels: densities whose marginals and conditionals are closed forms."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from jaxtyping import Array, ArrayLike, Float, Float32, Float64, Int
+from scipy.spatial import KDTree
+
+
+# The numbers of components. Mixtures of a group are padded to its largest, so that they share what is compiled.
+_COMPONENTS = ((2, 4, 8), (16, 32), (64, 128))
+
+_ITERATIONS = 60
+
+# The prior of a component's covariance has the weight of this many samples, and its standard deviation is this share of
+# the distance between components. Both weights are tried where there are several components; where there are fewer, the
+# first alone.
+_PRIORS, _PRIOR_SIZE, _SEVERAL = (4.0, 1.0), 0.5, 8
+
+# A component's least variance, in units of that of all samples.
+_LEAST_VARIANCE = 1e-6
+
+# Kernels have the covariance of this many nearest neighbours, mixed with a share of a round one.
+_NEIGHBOURS, _ROUND = (12, 25), 0.1
+
+# In more columns than these, kernels see nothing that mixtures do not; more of them than these add nothing but time.
+_MOST_KERNEL_COLUMNS, _MOST_KERNELS = 3, 8_000
+
+# Derangements are measured by a mixture of no more components than these.
+MOST_OF_NULL = 8
+
+# A share of the largest variance below which float32 sees none.
+_LEAST_EIGENVALUE = 1e-12
+
+# Rows whose densities by all kernels are computed at a time.
+_ROWS = 64
+
+
+class Mixture(NamedTuple):
+    r"""$q(v) = \sum_k w_k\,\mathcal N(v;\,\mu_k, \Sigma_k)$."""
+
+    log_weights: Float[Array, " components"]
+    means: Float[Array, "components dim"]
+    covariances: Float[Array, "components dim dim"]
+
+
+class White(NamedTuple):
+    r"""Coordinates in which the samples that are fitted to have no mean and the unit covariance.
+
+    **Arguments:**
+
+    - `values`: all samples.
+    - `whitening`: from the coordinates of the samples to these.
+    - `sets`: of columns.
+    - `turns`: for each set, orthonormal rows that map these coordinates to ones in which its columns are white.
+    """
+
+    values: Float32[np.ndarray, "num dim"]
+    whitening: Float32[np.ndarray, "dim dim"]
+    sets: list[tuple[int, ...]]
+    turns: tuple[Float32[np.ndarray, "_ dim"], ...]
+
+
+class Fitted(NamedTuple):
+    r"""The departures of several densities, $\log q_m(a \mid b) - \log\mathcal N(a \mid b)$, of samples held out.
+
+    **Arguments:**
+
+    - `members`: the departures.
+    - `few`: the mixtures of few components, which are the first members.
+    - `white`: the coordinates of these.
+    """
+
+    members: Float64[np.ndarray, "members terms held"]
+    few: list[Mixture]
+    white: White
+
+
+def fitted_mixtures(
+    values: Float[ArrayLike, "num dim"],
+    fitted: Int[np.ndarray, " few"],
+    held: Int[np.ndarray, " held"],
+    columns: Sequence[tuple[Sequence[int], Sequence[int]]],
+    *,
+    most: int,
+    seed: int,
+) -> Fitted:
+    """Fits mixtures and kernels to some samples, and measures them on others.
+
+    **Arguments:**
+
+    - `values`: all samples.
+    - `fitted`, `held`: rows.
+    - `columns`: those of $a$ and of $b$ of each conditional distribution; there may be none of $b$.
+    - `most`: how many parameters a mixture may have.
+    - `seed`: of the samples that mixtures start at.
+    """
+    rng = np.random.default_rng(seed)
+    sets = _sets(columns)
+    white = _whitened(np.asarray(values, np.float64), fitted, sets)
+    dim = white.values.shape[1]
+    found, few = [], []
+    for group in _COMPONENTS:
+        for count in group:
+            if count * dim * (dim + 3) / 2 > most:
+                continue
+            for prior in _PRIORS if count >= _SEVERAL else _PRIORS[:1]:
+                start = rng.choice(fitted, group[-1], replace=len(fitted) < group[-1])
+                mixture, by_set = _fit_to_rows(white, fitted, start, count, prior)
+                found.append(np.asarray(by_set)[:, held])
+                if count <= MOST_OF_NULL:
+                    few.append(mixture)
+    if dim <= _MOST_KERNEL_COLUMNS:
+        found += [_of_kernels(white, fitted, held, neighbours, rng) for neighbours in _NEIGHBOURS]
+    by_set = np.asarray(found, np.float64).reshape(len(found), len(sets), len(held))
+    return Fitted(_conditional(by_set, sets, columns), few, white)
+
+
+def conditional_departure(
+    mixture: Mixture,
+    white: White,
+    of: Int[np.ndarray, " noised"],
+    given: Int[np.ndarray, " seen"],
+    values: Float[Array, "num dim"],
+) -> Float[Array, " num"]:
+    """The departure of one of the conditional distributions, at samples in the coordinates that `white` was made
+    from."""
+    seen = values @ white.whitening
+    turn = lambda part: jnp.asarray(white.turns[white.sets.index(tuple(sorted(int(column) for column in part)))])
+    found = departure(mixture, turn([*of, *given]), seen)
+    return found - departure(mixture, turn(given), seen) if len(given) else found
+
+
+def _sets(columns) -> list[tuple[int, ...]]:
+    r"""The sets of columns whose densities make the conditional ones, $\log q(a \mid b) = \log q(a, b) - \log q(b)$."""
+    each = (tuple(sorted(part)) for of, given in columns for part in ([*of, *given], given))
+    return [part for part in dict.fromkeys(each) if part]
+
+
+def _conditional(by_set, sets, columns) -> Float64[np.ndarray, "members terms held"]:
+    """From sets of columns to conditional distributions."""
+    place = {part: index for index, part in enumerate(sets)}
+    of_set = lambda part: by_set[:, place[tuple(sorted(part))]] if len(part) else 0.0
+    return np.stack([of_set([*of, *given]) - of_set(given) for of, given in columns], 1)
+
+
+def _whitened(values, rows, sets) -> White:
+    """White coordinates, fitted to some rows."""
+    values = values - values[rows].mean(0)
+    cov = values[rows].T @ values[rows] / (len(rows) - 1)
+    whitening, colouring = _roots(cov)
+    as_float = lambda array: array.astype(np.float32)
+    turns = (_roots(cov[np.ix_(part, part)])[0].T @ colouring[list(part)] for part in sets)
+    return White(as_float(values @ whitening), as_float(whitening), sets, tuple(map(as_float, turns)))
+
+
+def _roots(cov: Float64[np.ndarray, "dim dim"]):
+    """The inverse of a root of a covariance matrix, and the root."""
+    eigenvalues, vectors = scipy.linalg.eigh(cov)
+    root = np.sqrt(np.maximum(eigenvalues, _LEAST_EIGENVALUE * eigenvalues[-1]))
+    return vectors / root, vectors * root
+
+
+def _fit_to_rows(white: White, rows, start, count: int, prior: float) -> tuple[Mixture, Float[Array, "sets num"]]:
+    """A mixture of `count` components that start at samples, and its departure from the Gaussian, by sets of columns,
+    at all samples. Its arrays are as long as `start`."""
+    num = _bucket(len(white.values))
+    pad = lambda array: np.concatenate([array, np.zeros((num - len(array), *array.shape[1:]), array.dtype)])
+    weight = np.zeros(num, np.float32)
+    weight[rows] = 1
+    return _fit(pad(white.values), weight, white.values[start], np.float32(count), np.float32(prior), white.turns)
+
+
+def _bucket(num: int) -> int:
+    """Some number of rows that is no less, and at most a fifth more: numbers near each other share what is compiled."""
+    step = 2 ** max(0, num.bit_length() - 3)
+    return -(-num // step) * step
+
+
+@jax.jit
+def _fit(values, weight, start, count, prior, turns):
+    mixture = _expectation_maximisation(values, weight, start, count, prior)
+    return mixture, jnp.stack([departure(mixture, turn, values) for turn in turns])
+
+
+def _expectation_maximisation(values, weight, start, count, prior) -> Mixture:
+    r"""The most likely mixture a posteriori, with inverse Wishart distributions for priors of the covariances. Of
+    `start` the first `count` are used. (Dempster, Laird and Rubin, Maximum likelihood from incomplete data via the EM
+    algorithm, 1977.)"""
+    dim, most = values.shape[1], len(start)
+    used = jnp.arange(most, dtype=jnp.float32) < count
+    # Components share the volume that samples fill.
+    volume = count ** (-2.0 / dim)
+    eye = jnp.eye(dim)
+    scatter = prior * _PRIOR_SIZE**2 * volume * eye
+    products = (values[:, :, None] * values[:, None, :]).reshape(len(values), dim * dim)
+
+    def step(_, mixture):
+        joint = mixture.log_weights[None] + _log_densities(mixture, values)
+        share = jnp.exp(joint - jax.nn.logsumexp(joint, 1, keepdims=True)) * weight[:, None]
+        num = share.sum(0)
+        means = share.T @ values / (num + 1e-3)[:, None]
+        of_means = means[:, :, None] * means[:, None, :]
+        spread = (share.T @ products).reshape(most, dim, dim) - num[:, None, None] * of_means
+        cov = (spread + scatter[None]) / (num + prior)[:, None, None]
+        weights = jnp.where(used, jnp.log((num + 0.5) / (num.sum() + 0.5 * count)), -jnp.inf)
+        cov = (cov + jnp.swapaxes(cov, 1, 2)) / 2 + _LEAST_VARIANCE * eye[None]
+        # Rounding can make the covariance of a component with hardly any samples indefinite.
+        whole = jnp.isfinite(jnp.linalg.cholesky(cov)).all((1, 2))
+        return Mixture(weights, means, jnp.where(whole[:, None, None], cov, volume * eye[None]))
+
+    begin = jnp.where(used, -jnp.log(count), -jnp.inf)
+    first = Mixture(begin, start, jnp.broadcast_to(volume * eye, (most, dim, dim)))
+    return jax.lax.fori_loop(0, _ITERATIONS, step, first)
+
+
+def _log_densities(mixture: Mixture, values) -> Float[Array, "num components"]:
+    """Of each component."""
+    root = jnp.linalg.cholesky(mixture.covariances)
+    inverse = jax.scipy.linalg.solve_triangular(root, jnp.broadcast_to(jnp.eye(root.shape[-1]), root.shape), lower=True)
+    deviation = jnp.einsum("nd,ked->nke", values, inverse) - jnp.einsum("kd,ked->ke", mixture.means, inverse)[None]
+    logdet = jnp.log(jnp.diagonal(root, axis1=-2, axis2=-1)).sum(-1)
+    return -0.5 * (deviation**2).sum(-1) - logdet[None] - 0.5 * values.shape[1] * jnp.log(2 * jnp.pi)
+
+
+def departure(mixture: Mixture, turn, values) -> Float[Array, " num"]:
+    r"""$\log q(v_S) - \log\mathcal N(v_S)$ of a set of columns, in coordinates in which the Gaussian is standard."""
+    means = mixture.means @ turn.T
+    cov = jnp.einsum("ad,kde,be->kab", turn, mixture.covariances, turn)
+    cov += _LEAST_VARIANCE * jnp.eye(len(turn))[None]
+    seen = values @ turn.T
+    of_set = jax.nn.logsumexp(
+        mixture.log_weights[None] + _log_densities(Mixture(mixture.log_weights, means, cov), seen), axis=1
+    )
+    return of_set + 0.5 * (seen**2).sum(-1) + 0.5 * len(turn) * jnp.log(2 * jnp.pi)
+
+
+def _of_kernels(
+    white: White, fitted, held, neighbours: int, rng: np.random.Generator
+) -> Float[np.ndarray, "sets held"]:
+    """The departures of a Gaussian kernel at every sample, as long as its nearest neighbours are apart in every
+    direction. (Vincent and Bengio, Manifold Parzen windows, 2003.)"""
+    near = white.values[fitted].astype(np.float64)
+    tree = KDTree(near)
+    centres = near if len(near) <= _MOST_KERNELS else near[rng.choice(len(near), _MOST_KERNELS, replace=False)]
+    # The nearest is the sample itself.
+    around = near[np.asarray(tree.query(centres, min(neighbours + 1, len(near)))[1])[:, 1:]] - centres[:, None]
+    cov = np.einsum("nki,nkj->nij", around, around) / around.shape[1]
+    eye = np.eye(cov.shape[1])
+    cov = (1 - _ROUND) * cov + (_ROUND * np.trace(cov, axis1=1, axis2=2)[:, None, None] / len(eye) + 1e-7) * eye
+    measured, most = white.values[held], _bucket(len(centres))
+    pad = lambda array, filler: np.concatenate([array, np.broadcast_to(filler, (most - len(array), *filler.shape))])
+    weights = np.where(np.arange(most) < len(centres), -np.log(len(centres)), -np.inf)
+    arrays = weights, pad(centres, np.zeros(len(eye))), pad(cov, eye)
+    kernels = Mixture(*(jnp.asarray(array, jnp.float32) for array in arrays))
+    padded = np.resize(measured, (_bucket(-(-len(held) // _ROWS)), _ROWS, measured.shape[1]))
+    return np.asarray(_by_rows(kernels, white.turns, padded)).reshape(len(white.turns), -1)[:, : len(held)]
+
+
+@jax.jit
+def _by_rows(kernels, turns, rows):
+    each = jax.lax.map(lambda some: jnp.stack([departure(kernels, turn, some) for turn in turns]), rows)
+    return jnp.moveaxis(each, 1, 0)
