@@ -47,9 +47,10 @@ _CONDITIONED = 3
 
 @dataclasses.dataclass(frozen=True)
 class CrossFitting:
-    r"""How networks are fitted to samples that they are not measured on: for every fold, one to all the others; and two
-    to half as many, from which the error that vanishes with more samples is told, and whose first quarter of a training
-    the others take over.
+    r"""How densities are fitted to samples that they are not measured on. For every fold one network is fitted to all
+    other folds; two more are fitted to half as many samples, which shows the error that vanishes with more samples, and
+    the others continue from the first quarter of their training. Mixtures and kernels are fitted to the same samples,
+    and have no settings.
 
     **Arguments:**
 
@@ -109,8 +110,8 @@ class Departures(NamedTuple):
 
     **Arguments:**
 
-    - `whole`, `half`: by the networks that saw all other folds, and by those that saw half as many samples.
-    - `folds`: of the networks that saw all.
+    - `whole`, `half`: by fits to all other folds, and by fits to half as many samples.
+    - `folds`: what is left of the fits to all other folds.
     """
 
     whole: Float[np.ndarray, "laws num"]
@@ -208,7 +209,7 @@ def _mixed(variables: Variables, terms: Sequence[Term], job: _Job, most: int, se
 
 
 def _together(found: Sequence[Fitted | None], jobs: Sequence[_Job], terms: int, num: int) -> np.ndarray:
-    """What all members predict of all samples; there may be no members."""
+    """The departures of all samples by each mixture and kernel, of which there may be none."""
     members = len(found[0].members) if found[0] is not None else 0
     whole = np.zeros((members, terms, num))
     for one, job in zip(found, jobs):
@@ -218,8 +219,8 @@ def _together(found: Sequence[Fitted | None], jobs: Sequence[_Job], terms: int, 
 
 
 def _with_mixtures(folds: list[Fold], found: Sequence[Fitted | None], of_networks: float) -> list[Fold]:
-    """The mixture of few components that predicts the first law best, if one is better than the Gaussian and than
-    networks, by all samples together."""
+    """Folds with the mixture of few components that predicts the first law best, if over all samples it is better than
+    the Gaussian and than the networks."""
     mixed = [one for one in found if one is not None]
     gains = sum(one.members[: len(one.few), 0].sum(-1) for one in mixed)
     if np.size(gains) == 0 or np.max(gains) <= max(of_networks, 0.0):
@@ -229,7 +230,7 @@ def _with_mixtures(folds: list[Fold], found: Sequence[Fitted | None], of_network
 
 
 def _stacked(members: np.ndarray, held: Sequence[Int[np.ndarray, "..."]]) -> Float[np.ndarray, "laws num"]:
-    """Of each law the members together, the Gaussian one of them."""
+    """The departure of each law by all members together, one of which is the Gaussian."""
     _, terms, num = members.shape
     members = np.concatenate([np.zeros((1, terms, num)), members[[bool(one.any()) for one in members]]])
     if len(members) == 1:

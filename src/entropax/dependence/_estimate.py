@@ -39,7 +39,7 @@ def estimate(
     bounds: tuple[float, float] = (0.0, math.inf),
     stretch: int = 1,
 ) -> Dependence:
-    """A sum of terms: of continuous parts by second moments and what networks find beyond them, of discrete parts by
+    """A sum of terms: of continuous parts by second moments and what other fits find beyond them, of discrete parts by
     classifiers.
 
     **Arguments:**

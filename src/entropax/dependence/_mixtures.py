@@ -11,8 +11,9 @@ from jaxtyping import Array, ArrayLike, Float, Float32, Float64, Int
 from scipy.spatial import KDTree
 
 
-# The numbers of components. Mixtures of a group are padded to its largest, so that they share what is compiled.
-_COMPONENTS = ((2, 4, 8), (16, 32), (64, 128))
+# The numbers of components. Mixtures are padded to the next of these sizes, so that they share what is compiled. With
+# few samples a fit takes less time than a compilation, and all are padded to the largest number of components.
+_COMPONENTS, _SIZES, _FEW_SAMPLES = (2, 4, 8, 16, 32, 64, 128), (8, 32, 128), 2_000
 
 _ITERATIONS = 60
 
@@ -31,7 +32,7 @@ _NEIGHBOURS, _ROUND = (12, 25), 0.1
 _MOST_KERNEL_COLUMNS, _MOST_KERNELS = 3, 8_000
 
 # Derangements are measured by a mixture of no more components than these.
-MOST_OF_NULL = 8
+_MOST_OF_NULL = 8
 
 # A share of the largest variance below which float32 sees none.
 _LEAST_EIGENVALUE = 1e-12
@@ -104,16 +105,15 @@ def fitted_mixtures(
     white = _whitened(np.asarray(values, np.float64), fitted, sets)
     dim = white.values.shape[1]
     found, few = [], []
-    for group in _COMPONENTS:
-        for count in group:
-            if count * dim * (dim + 3) / 2 > most:
-                continue
-            for prior in _PRIORS if count >= _SEVERAL else _PRIORS[:1]:
-                start = rng.choice(fitted, group[-1], replace=len(fitted) < group[-1])
-                mixture, by_set = _fit_to_rows(white, fitted, start, count, prior)
-                found.append(np.asarray(by_set)[:, held])
-                if count <= MOST_OF_NULL:
-                    few.append(mixture)
+    counts = [count for count in _COMPONENTS if count * dim * (dim + 3) / 2 <= most]
+    for count in counts:
+        size = counts[-1] if len(fitted) <= _FEW_SAMPLES else min(size for size in _SIZES if size >= count)
+        for prior in _PRIORS if count >= _SEVERAL else _PRIORS[:1]:
+            start = rng.choice(fitted, size, replace=len(fitted) < size)
+            mixture, by_set = _fit_to_rows(white, fitted, start, count, prior)
+            found.append(np.asarray(by_set)[:, held])
+            if count <= _MOST_OF_NULL:
+                few.append(Mixture(*(array[:_MOST_OF_NULL] for array in mixture)))
     if dim <= _MOST_KERNEL_COLUMNS:
         found += [_of_kernels(white, fitted, held, neighbours, rng) for neighbours in _NEIGHBOURS]
     by_set = np.asarray(found, np.float64).reshape(len(found), len(sets), len(held))
@@ -125,14 +125,22 @@ def conditional_departure(
     white: White,
     of: Int[np.ndarray, " noised"],
     given: Int[np.ndarray, " seen"],
-    values: Float[Array, "num dim"],
-) -> Float[Array, " num"]:
-    """The departure of one of the conditional distributions, at samples in the coordinates that `white` was made
-    from."""
-    seen = values @ white.whitening
-    turn = lambda part: jnp.asarray(white.turns[white.sets.index(tuple(sorted(int(column) for column in part)))])
-    found = departure(mixture, turn([*of, *given]), seen)
-    return found - departure(mixture, turn(given), seen) if len(given) else found
+    draws: Float[Array, "draws num dim"],
+) -> Float[Array, "draws num"]:
+    """The departure of one of the conditional distributions, at draws in the coordinates that `white` was made from."""
+    turn = lambda part: white.turns[white.sets.index(tuple(sorted(int(column) for column in part)))]
+    turns = (turn([*of, *given]), turn(given)) if len(given) else (turn(of),)
+    return _of_draws(mixture, white.whitening, turns, draws)
+
+
+@jax.jit
+def _of_draws(mixture, whitening, turns, draws):
+    def one(values):
+        seen = values @ whitening
+        both, *rest = (departure(mixture, turn, seen) for turn in turns)
+        return both - rest[0] if rest else both
+
+    return jax.lax.map(one, draws)
 
 
 def _sets(columns) -> list[tuple[int, ...]]:

@@ -42,8 +42,7 @@ def p_value(folds: Sequence[Fold], shuffled: Sequence[Int[np.ndarray, "..."]], k
             mixture, white = fold.mixture
             first = fold.split.tables.of[0], fold.split.tables.given[0]
             of, given = (np.flatnonzero(np.asarray(part)) for part in first)
-            departures = lambda draw: conditional_departure(mixture, white, of, given, draw).sum()
-            own += np.asarray(jax.lax.map(departures, jnp.asarray(draws)))
+            own += np.asarray(conditional_departure(mixture, white, of, given, jnp.asarray(draws))).sum(1)
         elif (network := fold.networks[0]) is not None:
             rows, tables, shape = np.arange(len(held)), fold.split.tables, fold.split.values.shape
             # As long as all samples are: of that shape it is compiled already.
