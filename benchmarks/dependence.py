@@ -3,7 +3,8 @@
 - first: in a new process, with an empty compilation cache.
 - again: the second call in that process, on other samples of the same shape.
 
-The estimates are printed beside the exact values, so that a faster but worse estimator shows. Four minutes on two cores.
+The estimates are printed beside the exact values, so that a faster but worse estimator shows. It takes four minutes on
+two cores.
 """
 
 import functools
