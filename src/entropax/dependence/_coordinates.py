@@ -17,7 +17,7 @@ _FLOOR = 0.3
 _ATTENTION = 0.1
 
 # The ranks of N samples are steps: two columns agree within a variance of one over so many N, at best, on average.
-_STEPS = 40
+STEPS = 40
 
 # A share of the variance that float32 can tell from none.
 _LEAST_VARIANCE = 1e-6
@@ -92,7 +92,7 @@ def canonical(variables: Variables, rows: np.ndarray, terms: Sequence[Term]) -> 
     member = np.zeros((len(variables.dims), dim), bool)
     for i in members:
         member[i, variables.columns((i,))] = True
-    arrays = [*map(np.stack, zip(*laws)), scale / scale.max(), member, np.log(_STEPS * len(values))]
+    arrays = [*map(np.stack, zip(*laws)), scale / scale.max(), member, np.log(STEPS * len(values))]
     tables = Tables(*(jnp.asarray(array, bool if array.dtype == bool else jnp.float32) for array in arrays))
     return (values @ turn).astype(np.float32), tables
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from .._arguments import check_instance, check_positive, check_whole
-from ._coordinates import canonical
+from ._coordinates import canonical, STEPS
 from ._edges import continued, has_edges
 from ._kept import array_of, as_array, kept
 from ._mixtures import Fitted, fitted_mixtures, Mixture, White
@@ -171,7 +171,7 @@ def departures(
     middle = num // 2
     halves = [_Job(order[:few], order[middle:]), _Job(order[num - few :], order[:middle])]
     wholes = [_Job(fitted, rows) for fitted, rows in zip(rest, held)]
-    mixtures = dim <= _MOST_MIXED and bool(variables.ranked_columns.all())
+    mixtures = dim <= _MOST_MIXED and bool(variables.ranked_columns.all()) and _is_resolved(variables)
     seeds = np.random.default_rng(np.asarray(jr.key_data(mixture_key))).integers(2**31, size=len(halves) + len(wholes))
     by_mixtures = [
         _mixed(variables, terms, job, few, int(seed)) if mixtures else None
@@ -199,6 +199,13 @@ def departures(
         for of_jobs, jobs, networks in ((of_wholes, wholes, whole), (of_halves, halves, half))
     )
     return Departures(_stacked(whole, held), _stacked(half, held), folds)
+
+
+def _is_resolved(variables: Variables) -> bool:
+    """Whether no combination of columns varies by less than the steps of ranks do: there narrow components would take
+    ranks that agree for information."""
+    least = np.linalg.eigvalsh(np.atleast_2d(np.cov(variables.values.T)))[0]
+    return bool(least > 1 / (STEPS * len(variables.values)))
 
 
 def _mixed(variables: Variables, terms: Sequence[Term], job: _Job, most: int, seed: int) -> Fitted:

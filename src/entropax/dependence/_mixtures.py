@@ -10,6 +10,8 @@ import scipy.linalg
 from jaxtyping import Array, ArrayLike, Float, Float32, Float64, Int
 from scipy.spatial import KDTree
 
+from ._coordinates import STEPS
+
 
 # The numbers of components. Mixtures are padded to the next of these sizes, so that they share what is compiled. With
 # few samples a fit takes less time than a compilation, and all are padded to the largest number of components.
@@ -56,12 +58,14 @@ class White(NamedTuple):
 
     - `values`: all samples.
     - `whitening`: from the coordinates of the samples to these.
+    - `least`: the covariance that noise as small as the steps of ranks has, which no component is narrower than.
     - `sets`: of columns.
     - `turns`: for each set, orthonormal rows that map these coordinates to ones in which its columns are white.
     """
 
     values: Float32[np.ndarray, "num dim"]
     whitening: Float32[np.ndarray, "dim dim"]
+    least: Float32[np.ndarray, "dim dim"]
     sets: list[tuple[int, ...]]
     turns: tuple[Float32[np.ndarray, "_ dim"], ...]
 
@@ -163,7 +167,8 @@ def _whitened(values, rows, sets) -> White:
     whitening, colouring = _roots(cov)
     as_float = lambda array: array.astype(np.float32)
     turns = (_roots(cov[np.ix_(part, part)])[0].T @ colouring[list(part)] for part in sets)
-    return White(as_float(values @ whitening), as_float(whitening), sets, tuple(map(as_float, turns)))
+    least = whitening.T @ whitening / (STEPS * len(values)) + _LEAST_VARIANCE * np.eye(len(cov))
+    return White(as_float(values @ whitening), as_float(whitening), as_float(least), sets, tuple(map(as_float, turns)))
 
 
 def _roots(cov: Float64[np.ndarray, "dim dim"]):
@@ -180,7 +185,8 @@ def _fit_to_rows(white: White, rows, start, count: int, prior: float) -> tuple[M
     pad = lambda array: np.concatenate([array, np.zeros((num - len(array), *array.shape[1:]), array.dtype)])
     weight = np.zeros(num, np.float32)
     weight[rows] = 1
-    return _fit(pad(white.values), weight, white.values[start], np.float32(count), np.float32(prior), white.turns)
+    settings = np.float32(count), np.float32(prior), white.least
+    return _fit(pad(white.values), weight, white.values[start], *settings, white.turns)
 
 
 def _bucket(num: int) -> int:
@@ -190,12 +196,12 @@ def _bucket(num: int) -> int:
 
 
 @jax.jit
-def _fit(values, weight, start, count, prior, turns):
-    mixture = _expectation_maximisation(values, weight, start, count, prior)
+def _fit(values, weight, start, count, prior, least, turns):
+    mixture = _expectation_maximisation(values, weight, start, count, prior, least)
     return mixture, jnp.stack([departure(mixture, turn, values) for turn in turns])
 
 
-def _expectation_maximisation(values, weight, start, count, prior) -> Mixture:
+def _expectation_maximisation(values, weight, start, count, prior, least) -> Mixture:
     r"""The most likely mixture a posteriori, with inverse Wishart distributions for priors of the covariances. Of
     `start` the first `count` are used. (Dempster, Laird and Rubin, Maximum likelihood from incomplete data via the EM
     algorithm, 1977.)"""
@@ -216,7 +222,7 @@ def _expectation_maximisation(values, weight, start, count, prior) -> Mixture:
         spread = (share.T @ products).reshape(most, dim, dim) - num[:, None, None] * of_means
         cov = (spread + scatter[None]) / (num + prior)[:, None, None]
         weights = jnp.where(used, jnp.log((num + 0.5) / (num.sum() + 0.5 * count)), -jnp.inf)
-        cov = (cov + jnp.swapaxes(cov, 1, 2)) / 2 + _LEAST_VARIANCE * eye[None]
+        cov = (cov + jnp.swapaxes(cov, 1, 2)) / 2 + least[None]
         # Rounding can make the covariance of a component with hardly any samples indefinite.
         whole = jnp.isfinite(jnp.linalg.cholesky(cov)).all((1, 2))
         return Mixture(weights, means, jnp.where(whole[:, None, None], cov, volume * eye[None]))
@@ -259,7 +265,7 @@ def _of_kernels(
     around = near[np.asarray(tree.query(centres, min(neighbours + 1, len(near)))[1])[:, 1:]] - centres[:, None]
     cov = np.einsum("nki,nkj->nij", around, around) / around.shape[1]
     eye = np.eye(cov.shape[1])
-    cov = (1 - _ROUND) * cov + (_ROUND * np.trace(cov, axis1=1, axis2=2)[:, None, None] / len(eye) + 1e-7) * eye
+    cov = (1 - _ROUND) * cov + (_ROUND * np.trace(cov, axis1=1, axis2=2)[:, None, None] / len(eye)) * eye + white.least
     measured, most = white.values[held], _bucket(len(centres))
     pad = lambda array, filler: np.concatenate([array, np.broadcast_to(filler, (most - len(array), *filler.shape))])
     weights = np.where(np.arange(most) < len(centres), -np.log(len(centres)), -np.inf)
