@@ -173,10 +173,8 @@ def departures(
     wholes = [_Job(fitted, rows) for fitted, rows in zip(rest, held)]
     mixtures = dim <= _MOST_MIXED and bool(variables.ranked_columns.all()) and _is_resolved(variables)
     seeds = np.random.default_rng(np.asarray(jr.key_data(mixture_key))).integers(2**31, size=len(halves) + len(wholes))
-    by_mixtures = [
-        _mixed(variables, terms, job, few, int(seed)) if mixtures else None
-        for job, seed in zip([*wholes, *halves], seeds)
-    ]
+    jobs = [*wholes, *halves] if mixtures else []
+    by_mixtures = [_mixed(variables, terms, job, few, int(seed)) for job, seed in zip(jobs, seeds)]
     of_wholes, of_halves = by_mixtures[: len(wholes)], by_mixtures[len(wholes) :]
     if mixtures and dim <= _MOST_ALONE:
         whole = half = np.zeros((0, len(terms), num))
@@ -215,25 +213,22 @@ def _mixed(variables: Variables, terms: Sequence[Term], job: _Job, most: int, se
     return fitted_mixtures(values, job.fitted, job.held, columns, most=most, seed=seed)
 
 
-def _together(found: Sequence[Fitted | None], jobs: Sequence[_Job], terms: int, num: int) -> np.ndarray:
+def _together(found: Sequence[Fitted], jobs: Sequence[_Job], terms: int, num: int) -> np.ndarray:
     """The departures of all samples by each mixture and kernel, of which there may be none."""
-    members = len(found[0].members) if found[0] is not None else 0
-    whole = np.zeros((members, terms, num))
+    whole = np.zeros((len(found[0].members) if found else 0, terms, num))
     for one, job in zip(found, jobs):
-        if one is not None:
-            whole[..., job.held] = one.members
+        whole[..., job.held] = one.members
     return whole
 
 
-def _with_mixtures(folds: list[Fold], found: Sequence[Fitted | None], of_networks: float) -> list[Fold]:
+def _with_mixtures(folds: list[Fold], found: Sequence[Fitted], of_networks: float) -> list[Fold]:
     """Folds with the mixture of few components that predicts the first law best, if over all samples it is better than
     the Gaussian and than the networks."""
-    mixed = [one for one in found if one is not None]
-    gains = sum(one.members[: len(one.few), 0].sum(-1) for one in mixed)
+    gains = sum(one.members[: len(one.few), 0].sum(-1) for one in found)
     if np.size(gains) == 0 or np.max(gains) <= max(of_networks, 0.0):
         return folds
     best = int(np.argmax(gains))
-    return [fold._replace(mixture=(one.few[best], one.white)) for fold, one in zip(folds, mixed)]
+    return [fold._replace(mixture=(one.few[best], one.white)) for fold, one in zip(folds, found)]
 
 
 def _stacked(members: np.ndarray, held: Sequence[Int[np.ndarray, "..."]]) -> Float[np.ndarray, "laws num"]:
