@@ -45,6 +45,10 @@ INPUTS = [
         ("a fractional batch", lambda: dependence.CrossFitting(batch_size=32.0), ("`batch_size`", "whole", "32.0")),
         ("a batch of 33", lambda: dependence.CrossFitting(batch_size=33), ("`batch_size`", "multiple of 32", "33")),
         ("no learning rate", lambda: dependence.CrossFitting(learning_rate=np.nan), ("`learning_rate`", "nan")),
+        ("no precision", lambda: dependence.CrossFitting(precision=0.0), ("`precision`", "positive", "0.0")),
+        ("a precision in words", lambda: dependence.CrossFitting(precision="high"), ("`precision`", "'high'")),
+        ("half a neighbour", lambda: dependence.NearestNeighbours(k=1.5), ("`k`", "whole", "1.5")),
+        ("no neighbours", lambda: dependence.NearestNeighbours(k=0), ("`k`", "at least 1", "got 0")),
         ("a checkpoint that is a number", lambda: dependence.CrossFitting(checkpoint=3), ("`checkpoint`", "int, 3")),
         *(
             (f"{name} for settings of {quantity.__name__}", call, ("`fitting`", "CrossFitting", found))

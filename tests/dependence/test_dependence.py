@@ -4,19 +4,22 @@ import numpy as np
 import pytest
 
 from entropax.dependence import Dependence
-from entropax.dependence._dependence import MISSING
+from entropax.dependence._dependence import MISSING, stderr_of_fits
 from entropax.dependence._estimate import of_shares
 
 
-@pytest.mark.parametrize(("rate", "covers"), [(1.0, True), (2 / 3, True), (0.5, True), (0.25, True), (0.2, False)])
+@pytest.mark.parametrize(
+    ("rate", "covers"), [(1.0, True), (np.log2(1.5), True), (0.5, True), (0.25, True), (0.15, False)]
+)
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_what_fits_of_a_slow_rate_miss(rate, covers, sign):
     """An error that falls as N^(-rate) is 2^rate times as large for half of the samples."""
     exact, missing = 1.0, sign * 0.01
     fitted, halved = exact - missing, exact - missing * 2**rate
     value = fitted + MISSING * (fitted - halved)
-    found = Dependence(of_shares(np.full(100, value)), of_shares(np.ones(100)), fitted, halved)
+    stderr = stderr_of_fits(fitted, halved, [value], alone=0.0, beyond=0.0)
+    found = Dependence(of_shares(np.full(100, value)), of_shares(np.full(100, value)), fitted, halved, stderr)
     low, high = found.interval()
     assert (low < exact < high) == covers
-    if rate == 2 / 3:
+    if rate == np.log2(1.5):
         np.testing.assert_allclose(found.value, exact, rtol=1e-6)

@@ -4,6 +4,7 @@ correlation, O-information, transfer entropy, each with an interval that covers.
 from ._cross_fitting import CrossFitting as CrossFitting
 from ._dependence import ConvergenceWarning as ConvergenceWarning, Dependence as Dependence
 from ._gaussian import gaussian_information as gaussian_information
+from ._neighbours import NearestNeighbours as NearestNeighbours
 from ._quantities import (
     dual_total_correlation as dual_total_correlation,
     interaction_information as interaction_information,

@@ -18,7 +18,8 @@ from ._edges import continued, has_edges
 from ._kept import array_of, as_array, kept
 from ._mixtures import Fitted, fitted_mixtures, Mixture, White
 from ._network import Departure
-from ._stacking import stacked
+from ._partitions import departure_of_partitions
+from ._stacking import stacked, weights
 from ._terms import Term
 from ._training import Begun, improvements, Round, Split, train
 from ._variables import Variables
@@ -40,6 +41,9 @@ _TAKEN_OVER = 5
 # predict them as well, in a tenth of the time.
 _MOST_MIXED, _MOST_ALONE = 10, 2
 
+# A density that has no more than this share in predicting the first fold is not fitted to the others.
+_LEAST_SHARE = 0.01
+
 # How often a law that is conditioned is fitted, for one that is not: it is harder, but what is missed of the other
 # would count for information.
 _CONDITIONED = 3
@@ -58,6 +62,8 @@ class CrossFitting:
     - `steps`: of a training on 10 000 samples; on $N$, $\sqrt{N / 10^4}$ times as many.
     - `batch_size`: a multiple of 32.
     - `learning_rate`: of Muon.
+    - `precision`: a standard error, in nats, at which the work ends: where the first answer of
+        [`entropax.dependence.NearestNeighbours`][] is as good, no density is fitted. By default all are.
     - `checkpoint`: a folder that keeps what each fit gives as soon as it ends, so that the same call, after an
         interruption, goes on from there to the same numbers. What belongs to other samples, settings or keys may lie
         there too.
@@ -69,6 +75,7 @@ class CrossFitting:
     steps: int = 5_500
     batch_size: int = 512
     learning_rate: float = 3e-3
+    precision: float | None = None
     checkpoint: str | os.PathLike[str] | None = None
 
     def __post_init__(self):
@@ -76,6 +83,8 @@ class CrossFitting:
         check_whole("steps", self.steps, 1)
         check_whole("batch_size", self.batch_size, 32)
         check_positive(learning_rate=self.learning_rate)
+        if self.precision is not None:
+            check_positive(precision=self.precision)
         check_instance("checkpoint", self.checkpoint, (str, os.PathLike, type(None)))
         if self.batch_size % 32:
             raise ValueError(f"`batch_size` must be a multiple of 32; got {self.batch_size}.")
@@ -106,16 +115,18 @@ class Fold(NamedTuple):
 
 
 class Departures(NamedTuple):
-    """How far every conditional law departs from its Gaussian, in nats, sample by sample.
+    """How far every conditional distribution departs from its Gaussian, in nats, sample by sample.
 
     **Arguments:**
 
-    - `whole`, `half`: by fits to all other folds, and by fits to half as many samples.
+    - `whole`, `half`: by fits to all other folds, and by fits to half as many samples, of all densities together.
+    - `alone`: as `whole`, by the one density that predicts best.
     - `folds`: what is left of the fits to all other folds.
     """
 
     whole: Float[np.ndarray, "laws num"]
     half: Float[np.ndarray, "laws num"]
+    alone: Float[np.ndarray, "laws num"]
     folds: list[Fold]
 
 
@@ -124,6 +135,7 @@ class _Job(NamedTuple):
 
     fitted: Int[np.ndarray, " few"]
     held: Int[np.ndarray, " held"]
+    split: Split
     start: Begun | None = None
 
 
@@ -161,42 +173,53 @@ def departures(
         )
     rest = [np.setdiff1d(np.arange(num), rows) for rows in held]
     few = (num - len(held[0])) // 2
+    each = lambda rows: [_Job(fitted, held, _split(variables, terms, fitted)) for fitted, held in rows]
+    wholes, none = each(zip(rest, held)), (None,) * len(terms)
+    folds = [Fold(job.split, job.held, none) for job in wholes]
     if few < dim + 2:
         # Half of them have no covariance, and no network would find anything beyond that of all.
-        nothing, networks = np.zeros((len(terms), num)), (None,) * len(terms)
-        folds = [Fold(_split(variables, terms, fitted), rows, networks) for fitted, rows in zip(rest, held)]
-        return Departures(nothing, nothing, folds)
+        nothing = np.zeros((len(terms), num))
+        return Departures(nothing, nothing, nothing, folds)
     # From either end of the order, so that each sample is held out by one of the two, and each fold, which is no
     # longer than what lies between them, has been seen by one of them at most.
     middle = num // 2
-    halves = [_Job(order[:few], order[middle:]), _Job(order[num - few :], order[:middle])]
-    wholes = [_Job(fitted, rows) for fitted, rows in zip(rest, held)]
+    halves = each([(order[:few], order[middle:]), (order[num - few :], order[:middle])])
     mixtures = dim <= _MOST_MIXED and bool(variables.ranked_columns.all()) and _is_resolved(variables)
-    seeds = np.random.default_rng(np.asarray(jr.key_data(mixture_key))).integers(2**31, size=len(halves) + len(wholes))
-    jobs = [*wholes, *halves] if mixtures else []
-    by_mixtures = [_mixed(variables, terms, job, few, int(seed)) for job, seed in zip(jobs, seeds)]
-    of_wholes, of_halves = by_mixtures[: len(wholes)], by_mixtures[len(wholes) :]
-    if mixtures and dim <= _MOST_ALONE:
-        whole = half = np.zeros((0, len(terms), num))
-        folds = [Fold(_split(variables, terms, job.fitted), job.held, (None,) * len(terms)) for job in wholes]
-    else:
-        half, _, (early, late) = _fit(variables, terms, halves, fitting, half_key, noise_key)
+    rng = np.random.default_rng(np.asarray(jr.key_data(mixture_key)))
+    whole, half = (_Members({}, []) for _ in range(2))
+    if mixtures:
+        whole, half = (_by_mixtures(variables, terms, jobs, few, rng) for jobs in (wholes, halves))
+    if not mixtures or dim > _MOST_ALONE:
+        by_half, _, (early, late) = _fit(variables, terms, halves, fitting, half_key, noise_key)
         begins = np.cumsum([0, *map(len, held[:-1])])
         wholes = [job._replace(start=early if begin >= few else late) for job, begin in zip(wholes, begins)]
-        whole, folds, _ = _fit(variables, terms, wholes, fitting, whole_key, noise_key)
+        by_whole, folds, _ = _fit(variables, terms, wholes, fitting, whole_key, noise_key)
         # By the whole, and both of them, so that what they differ by is the number of samples.
-        edges = [has_edges(of_law) for of_law in whole]
-        whole, half = (
-            np.array([[continued(sums) if edge else sums[0] for sums, edge in zip(fit, edges)]])
-            for fit in (whole, half)
-        )
-    if mixtures:
-        folds = _with_mixtures(folds, of_wholes, whole[:, 0].sum())
-    whole, half = (
-        np.concatenate([_together(of_jobs, jobs, len(terms), num), networks])
-        for of_jobs, jobs, networks in ((of_wholes, wholes, whole), (of_halves, halves, half))
+        edges = [has_edges(of_law) for of_law in by_whole]
+        for members, fit in ((whole, by_whole), (half, by_half)):
+            members.departures["network",] = np.array(
+                [continued(sums) if edge else sums[0] for sums, edge in zip(fit, edges)]
+            )
+    of_networks = whole.departures.get(("network",), np.zeros((1, num)))[0].sum()
+    return Departures(
+        _stacked(whole, held, len(terms), num),
+        _stacked(half, held, len(terms), num),
+        _best(whole, len(terms), num),
+        _with_mixtures(folds, whole, of_networks),
     )
-    return Departures(_stacked(whole, held), _stacked(half, held), folds)
+
+
+class _Members(NamedTuple):
+    """Densities that are fitted to the same samples, by their names.
+
+    **Arguments:**
+
+    - `departures`: of all samples, by each of them.
+    - `fitted`: what is left of the mixtures of each fold.
+    """
+
+    departures: dict[tuple, Float[np.ndarray, "laws num"]]
+    fitted: list[Fitted]
 
 
 def _is_resolved(variables: Variables) -> bool:
@@ -206,48 +229,65 @@ def _is_resolved(variables: Variables) -> bool:
     return bool(least > 1 / (STEPS * len(variables.values)))
 
 
-def _mixed(variables: Variables, terms: Sequence[Term], job: _Job, most: int, seed: int) -> Fitted:
-    """Mixtures and kernels for all terms."""
+def _by_mixtures(
+    variables: Variables, terms: Sequence[Term], jobs: Sequence[_Job], most: int, rng: np.random.Generator
+) -> _Members:
+    """The departures by mixtures, kernels and, of two columns, partitions. Those that the first job shows to add
+    nothing to the others are not fitted again."""
     columns = [(variables.columns(term.of).tolist(), variables.columns(term.given).tolist()) for term in terms]
-    values, _ = canonical(variables, job.fitted, terms)
-    return fitted_mixtures(values, job.fitted, job.held, columns, most=most, seed=seed)
+    found, names = [], None
+    for job in jobs:
+        seed = int(rng.integers(2**31))
+        values = np.asarray(job.split.values)
+        one = fitted_mixtures(values, job.fitted, job.held, columns, most=most, names=names, seed=seed)
+        if variables.dims == (1, 1):
+            of_both = departure_of_partitions(variables.values, job.fitted, job.held)
+            one.members["partitions",] = np.stack([of_both] * len(terms))
+        names = names or _that_add(one.members)
+        found.append(one)
+    num = len(variables.values)
+    departures = {name: np.zeros((len(terms), num)) for name in found[-1].members}
+    for job, one in zip(jobs, found):
+        for name, of_member in departures.items():
+            of_member[:, job.held] = one.members[name]
+    return _Members(departures, found)
 
 
-def _together(found: Sequence[Fitted], jobs: Sequence[_Job], terms: int, num: int) -> np.ndarray:
-    """The departures of all samples by each mixture and kernel, of which there may be none."""
-    whole = np.zeros((len(found[0].members) if found else 0, terms, num))
-    for one, job in zip(found, jobs):
-        whole[..., job.held] = one.members
-    return whole
+def _that_add(members: dict[tuple, np.ndarray]) -> set[tuple]:
+    """The names of the members that have a share in predicting some law."""
+    every = np.stack([np.zeros_like(next(iter(members.values()))), *members.values()])
+    shares = np.max([weights(every[:, law]) for law in range(every.shape[1])], 0)[1:]
+    return {name for name, share in zip(members, shares) if share > _LEAST_SHARE}
 
 
-def _with_mixtures(folds: list[Fold], found: Sequence[Fitted], of_networks: float) -> list[Fold]:
+def _with_mixtures(folds: list[Fold], whole: _Members, of_networks: float) -> list[Fold]:
     """Folds with the mixture of few components that predicts the first law best, if over all samples it is better than
     the Gaussian and than the networks."""
-    gains = sum(one.members[: len(one.few), 0].sum(-1) for one in found)
-    if np.size(gains) == 0 or np.max(gains) <= max(of_networks, 0.0):
+    gains = {name: whole.departures[name][0].sum() for name in (whole.fitted[0].few if whole.fitted else ())}
+    best = max(gains, key=lambda name: gains[name], default=None)
+    if best is None or gains[best] <= max(of_networks, 0.0):
         return folds
-    best = int(np.argmax(gains))
-    return [fold._replace(mixture=(one.few[best], one.white)) for fold, one in zip(folds, found)]
+    return [fold._replace(mixture=(one.few[best], one.white)) for fold, one in zip(folds, whole.fitted)]
 
 
-def _stacked(members: np.ndarray, held: Sequence[Int[np.ndarray, "..."]]) -> Float[np.ndarray, "laws num"]:
+def _stacked(whole: _Members, held: Sequence[Int[np.ndarray, "..."]], laws: int, num: int) -> np.ndarray:
     """The departure of each law by all members together, one of which is the Gaussian."""
-    _, terms, num = members.shape
-    members = np.concatenate([np.zeros((1, terms, num)), members[[bool(one.any()) for one in members]]])
+    members = np.stack([np.zeros((laws, num)), *(one for one in whole.departures.values() if one.any())])
     if len(members) == 1:
         return members[0]
-    return np.stack([stacked(members[:, law], held) for law in range(terms)])
+    return np.stack([stacked(members[:, law], held) for law in range(laws)])
+
+
+def _best(whole: _Members, laws: int, num: int) -> Float[np.ndarray, "laws num"]:
+    """The departures by the member that predicts all laws best, one of which is the Gaussian."""
+    return max([np.zeros((laws, num)), *whole.departures.values()], key=np.sum)
 
 
 def _fit(variables, terms, jobs, fitting, key, noise_key):
     """What every law departs by, and what that is continued by; what is left of each job; what another begins with."""
     num = len(variables.values)
     devices = _devices()
-    splits = [
-        jax.device_put(_split(variables, terms, job.fitted), device)
-        for job, device in zip(jobs, itertools.cycle(devices))
-    ]
+    splits = [jax.device_put(job.split, device) for job, device in zip(jobs, itertools.cycle(devices))]
     blocks = _blocks(terms, fitting.batch_size // 32)
     settings = dict(
         # As many for half of the samples: what the fits differ by shall be the samples alone.

@@ -1,12 +1,13 @@
 import dataclasses
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Float
 
+from .._arguments import check_positive
 from ..data import SamplesWarning
 from ..information import BoundWarning
 from ..integral import Estimate
@@ -16,12 +17,13 @@ from ..integral import Estimate
 # edges, whose networks stop at a finite sharpness.
 _UNLEARNT = 0.03
 
-# What is missing of a fit whose error falls as N^(-2/3), in units of what all samples find beyond half of them. Errors
-# of few parameters fall as 1/N, those of kernels in two columns as N^(-2/3), and in more columns more slowly.
-MISSING = 1 / (2 ** (2 / 3) - 1)
+# What is missing of a fit that twice as many samples free of a third of its error, in units of what all samples find
+# beyond half of them. Errors of few parameters fall as 1/N, those of kernels in two columns as N^(-2/3), and in more
+# columns more slowly.
+MISSING = 2.0
 
 # The same of N^(-1/2). With as much for a standard error, an interval of 95 % holds what is missing where errors fall
-# as slowly as N^(-1/4).
+# as slowly as N^(-1/5).
 _SLOW = 1 / (2**0.5 - 1)
 
 # What twenty parameters that are fitted in vain cost, times the number of samples.
@@ -49,10 +51,14 @@ class Dependence:
     - `gaussian`: what second moments of the normal scores know of it: the Gaussian copula's; of labels, what logistic
         regression does, whose logits are those of Gaussians with one covariance.
     - `fitted`: what fits to all other folds find.
-    - `halved`: what fits to half as many samples find. The error of fits to numbers is taken to fall as $N^{-2/3}$, so
-        that `estimate` is $\mathrm{fitted} + 1.7\,(\mathrm{fitted} - \mathrm{halved})$, and that of classifiers as
-        $N^{-1}$, so that it is $2\,\mathrm{fitted} - \mathrm{halved}$ of labels. What more samples predict worse is
-        not extrapolated.
+    - `halved`: what fits to half as many samples find. Twice the samples are taken to free fits to numbers of a third
+        of their error, so that `estimate` is $\mathrm{fitted} + 2\,(\mathrm{fitted} - \mathrm{halved})$, and
+        classifiers of half of it, so that it is $2\,\mathrm{fitted} - \mathrm{halved}$ of labels. What more samples
+        predict worse is not extrapolated.
+    - `stderr_fit`: how far the fits may still be off: of [`entropax.dependence.CrossFitting`][] 2.4 times what all
+        samples find beyond half of them, which is all that would be missing if their error fell as $N^{-1/2}$; half of
+        what the sides differ by; what the densities together differ by from the one that predicts best; and three
+        hundredths of what fits find beyond second moments.
     - `p_value`: of no dependence at all, by derangements; `None` where it has no such null.
     - `sides`: the estimates by either variable's prediction from the other, where there are two.
     - `unseen`: whether the samples are not Gaussian, by their kurtosis, and yet too few for a network to see how.
@@ -70,6 +76,7 @@ class Dependence:
     gaussian: Estimate
     fitted: float
     halved: float
+    stderr_fit: float
     p_value: float | None = None
     sides: tuple[float, ...] | None = None
     unseen: bool = False
@@ -94,31 +101,17 @@ class Dependence:
         return np.asarray(self.estimate.pointwise)
 
     @property
-    def stderr_fit(self) -> float:
-        r"""How far the fits may still be off: by 2.4 times what all samples find beyond half of them, which is all that
-        would be missing if their error fell as $N^{-1/2}$; half of what the sides differ by; and three hundredths of
-        what fits find beyond second moments."""
-        departure = self.value - float(self.gaussian.value)
-        return math.hypot(_SLOW * (self.fitted - self.halved), self._apart, _UNLEARNT * departure)
-
-    @property
-    def _apart(self) -> float:
-        return 0.0 if self.sides is None else 0.5 * (max(self.sides) - min(self.sides))
-
-    @property
     def stderr(self) -> float:
         """The standard error: finite data, noise and fit."""
         return math.hypot(float(self.estimate.stderr), self.stderr_fit)
 
     @property
     def converged(self) -> bool:
-        """Whether what all samples find beyond half of them, with half of what the sides differ by, is no more than
-        the error of finite data, a twentieth of the value, or what twenty parameters cost; nothing is known to be
-        unseen, and no bound is broken."""
-        moves = math.hypot(self.fitted - self.halved, self._apart)
+        """Whether what the fits may miss is at most 2.4 times the error of finite data, a twentieth of the value, or
+        what twenty parameters cost, whichever is largest; nothing is known to be unseen, and no bound is broken."""
         least = _RESOLUTION / len(self.pointwise)
-        settled = moves <= max(float(self.estimate.stderr), 0.05 * abs(self.value), least)
-        return settled and not self.unseen and self.broken_bound is None
+        enough = max(float(self.estimate.stderr), 0.05 * abs(self.value), least)
+        return self.stderr_fit <= _SLOW * enough and not self.unseen and self.broken_bound is None
 
     @property
     def broken_bound(self) -> float | None:
@@ -150,9 +143,31 @@ class Dependence:
         growth = quantile**2 / len(self.pointwise) if self.bounds[0] == 0 else 0.0
         return self.value - width, self.value + growth + math.hypot(growth, width)
 
+    def samples_for(self, precision: float) -> int:
+        r"""How many samples would have the standard error `precision`, in nats: $N (s / \text{precision})^2$ of $N$
+        with the standard error $s$, as the error of finite data falls as $N^{-1/2}$, and that of fits no slower.
+
+        **Raises:** `ValueError` unless `precision` is positive.
+        """
+        check_positive(precision=precision)
+        return math.ceil(len(self.pointwise) * (self.stderr / precision) ** 2)
+
     def __str__(self) -> str:
         digits = max(0, 1 - math.floor(math.log10(self.stderr))) if self.stderr > 0 else 3
         return f"{self.value:.{digits}f} ± {self.stderr:.{digits}f} nats"
+
+
+def stderr_of_fits(fitted: float, halved: float, sides: Sequence[float], *, alone: float, beyond: float) -> float:
+    """How far cross-fitted densities may still be off.
+
+    **Arguments:**
+
+    - `fitted`, `halved`: by fits to all other folds, and to half as many samples.
+    - `sides`: the forms of the quantity.
+    - `alone`: by how much all densities together differ from the one that predicts best.
+    - `beyond`: what fits find beyond second moments.
+    """
+    return math.hypot(_SLOW * (fitted - halved), 0.5 * (max(sides) - min(sides)), alone, _UNLEARNT * beyond)
 
 
 def warn_few(num: int, name: str) -> None:
@@ -165,8 +180,8 @@ def warn_few(num: int, name: str) -> None:
         )
 
 
-def warn_unconverged(dependence: Dependence, name: str) -> None:
-    """Warns where the estimate still moves with the number of samples, or would with more of them."""
+def warn_of_bound(dependence: Dependence, name: str, stacklevel: int = 4) -> None:
+    """Warns where the estimate lies beyond a bound of the quantity."""
     bound = dependence.broken_bound
     if bound is not None:
         side = "below" if dependence.value < bound else "above"
@@ -174,8 +189,14 @@ def warn_unconverged(dependence: Dependence, name: str) -> None:
             f"{name} is {dependence}, {side} {bound:.3g} nats, which no distribution reaches. The fits have failed, or "
             "rows are not independent samples.",
             BoundWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
+
+
+def warn_unconverged(dependence: Dependence, name: str) -> None:
+    """Warns where the estimate still moves with the number of samples, or would with more of them."""
+    if dependence.broken_bound is not None:
+        warn_of_bound(dependence, name, stacklevel=5)
     elif dependence.unseen:
         warnings.warn(
             f"The samples are not those of a Gaussian copula, and too few for a network to see how: {name} is that of "

@@ -11,11 +11,12 @@ from jaxtyping import Int, PRNGKeyArray
 from .._arguments import check_instance
 from ..integral import Estimate, standard_error
 from ._cross_fitting import CrossFitting, Departures, departures
-from ._dependence import Dependence, MISSING, warn_few, warn_unconverged
+from ._dependence import Dependence, MISSING, stderr_of_fits, warn_few, warn_of_bound, warn_unconverged
 from ._gaussian import excess_kurtosis, gaussian_part
 from ._kept import kept
 from ._labels import classified
 from ._layout import Layout, layout
+from ._neighbours import counted, NearestNeighbours
 from ._null import cauchy, p_value
 from ._resolution import check_neighbours
 from ._terms import Term
@@ -34,7 +35,7 @@ def estimate(
     name: str,
     noisy: Sequence[int],
     shuffled: Sequence[int],
-    fitting: CrossFitting,
+    fitting: CrossFitting | NearestNeighbours,
     key: PRNGKeyArray,
     bounds: tuple[float, float] = (0.0, math.inf),
     stretch: int = 1,
@@ -60,7 +61,7 @@ def estimate(
 
     **Warns:** `SamplesWarning`, `ConvergenceWarning`, `ResolutionWarning`, `BoundWarning`.
     """
-    check_instance("fitting", fitting, CrossFitting)
+    check_instance("fitting", fitting, (CrossFitting, NearestNeighbours))
     warn_few(len(order), name)
     fit_key, null_key = jr.split(key)
     apart = layout(variables)
@@ -72,11 +73,25 @@ def estimate(
     if any(by_networks):
         continuous = [apart.continuous[i] for i in noisy if not variables[i].repeats]
         check_neighbours(parts, [part for part in continuous if part is not None], apart.names, name)
+    names = dict.fromkeys(variable.name for variable in variables)
+    kinds = {named: together([one.kind for one in variables if one.name == named]) for named in names}
+    if isinstance(fitting, NearestNeighbours) or fitting.precision is not None:
+        neighbours = fitting if isinstance(fitting, NearestNeighbours) else NearestNeighbours()
+        seed = int(np.random.default_rng(np.asarray(jr.key_data(fit_key))).integers(2**31))
+        near = counted(apart, sides[0], order, neighbours.k, float(gaussian.value), seed)
+        whole = float(near.pointwise.mean())
+        value = of_shares(near.pointwise + (whole - near.halved))
+        value = _by_stretches(value, stretch) if stretch > 1 else value
+        first = Dependence(value, gaussian, whole, near.halved, near.stderr_fit, kinds=kinds, bounds=bounds)
+        if not isinstance(fitting, CrossFitting) or first.stderr <= (fitting.precision or 0):
+            # More samples nearly always move a first answer, as its error bar says.
+            warn_of_bound(first, name)
+            return first
     # A single column's normal scores are Gaussian: nothing departs.
     departing = [[term for term in side if term.given or len(parts.columns(term.of)) > 1] for side in by_networks]
     laws = [law for side in departing for law in side]
     none = np.zeros((len(laws), len(order)))
-    found = departures(parts, laws, order, fitting=fitting, key=fit_key) if laws else Departures(none, none, [])
+    found = departures(parts, laws, order, fitting=fitting, key=fit_key) if laws else Departures(none, none, none, [])
     labelled = [classified(apart.label_terms(side), order, fitting=fitting, key=fit_key) for side in sides]
     # A row for each side: what each law counts in it.
     weights = np.asarray(scipy.linalg.block_diag(*[[law.weight for law in side] for side in departing]))
@@ -106,16 +121,23 @@ def estimate(
             unpack=lambda arrays: float(arrays["p"]),
         )
         p_values = [*p_values, chance]
-    names = dict.fromkeys(variable.name for variable in variables)
+    fitted, halved = (float(gaussian.value) + float(one.mean()) for one in (whole, half))
     dependence = Dependence(
         value,
         linear,
-        float(gaussian.value) + float(whole.mean()),
-        float(gaussian.value) + float(half.mean()),
+        fitted,
+        halved,
+        stderr_of_fits(
+            fitted,
+            halved,
+            by_side.tolist(),
+            alone=float((weights.mean(0) @ (found.whole - found.alone)).mean()),
+            beyond=float(value.value) - float(linear.value),
+        ),
         cauchy(np.asarray(p_values)) if p_values else None,
         tuple(by_side.tolist()) if len(sides) > 1 else None,
         bool(laws) and not found.whole.any() and _is_not_gaussian(apart),
-        {named: together([one.kind for one in variables if one.name == named]) for named in names},
+        kinds,
         bounds,
     )
     warn_unconverged(dependence, name)

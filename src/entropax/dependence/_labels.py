@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int, PRNGKeyArray
 from threadpoolctl import threadpool_limits
 
-from ._classifiers import LINEAR, pooled, probabilities, weigh
+from ._classifiers import LINEAR, probabilities
 from ._cross_fitting import CrossFitting, in_threads, num_steps
 from ._kept import array_of, as_array, kept
 from ._null import combined, derangement, DERANGEMENTS
+from ._stacking import stacked, weights
 
 
 class LabelTerm(NamedTuple):
@@ -90,16 +91,27 @@ def classified(
         # The mixture for more features also holds the classifiers for fewer of them, so that it is never worse.
         less = [fits[i] for i, other in enumerate(terms) if other.target == term.target and other.given < term.given]
         chances = _Chances(*(np.concatenate(members) for members in zip(fits[index], *less)))
-        own = [members[:, rows, term.labels] for members in chances]
-        whole, half = (pooled(members, folds) for members in own)
+        own = [_logarithm(members[:, rows, term.labels]) for members in chances]
+        whole, half = (_pooled(members, folds) for members in own)
         extrapolated = 2 * whole - half
         # No label has an entropy below zero.
         extrapolated += min(0.0, extrapolated.mean()) - extrapolated.mean()
-        sums += term.weight * np.stack([extrapolated, whole, half, pooled(own[0][:LINEAR], folds)])
+        sums += term.weight * np.stack([extrapolated, whole, half, _pooled(own[0][:LINEAR], folds)])
         if term.weight > 0 and term.features.shape[1]:
             p_values.append(_p_value(chances.whole, term.labels, folds, own_key))
     extrapolated, whole, half, linear = sums
     return Classified(extrapolated, whole, half, linear, p_values)
+
+
+def _logarithm(chances: Float32[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    """Minus infinity where a network has rounded a probability to zero; that of the labels' shares is never zero."""
+    with np.errstate(divide="ignore"):
+        return np.log(chances, dtype=np.float64)
+
+
+def _pooled(members, folds):
+    """By all classifiers together; without features there is but one."""
+    return stacked(members, folds) if len(members) > 1 else members[0]
 
 
 def _chances(features, labels, folds, fitting, key) -> _Chances:
@@ -146,9 +158,9 @@ def _p_value(
     """Of independence: how probable the labels of each fold are, beside derangements of them."""
     rng = np.random.default_rng(np.asarray(jr.key_data(key)))
     totals = np.zeros((len(folds), 1 + DERANGEMENTS))
-    own = chances[:, np.arange(len(labels)), labels]
+    own = _logarithm(chances[:, np.arange(len(labels)), labels])
     for held, of_fold in zip(folds, totals):
-        every = np.log(np.tensordot(weigh(np.delete(own, held, 1)), chances[:, held], 1))
+        every = np.log(np.tensordot(weights(own, held), chances[:, held], 1))
         seen = labels[held]
         for draw in range(len(of_fold)):
             of_fold[draw] = every[np.arange(len(held)), seen].sum()

@@ -1,6 +1,6 @@
 """Mixtures of Gaussians and kernels: densities whose marginals and conditionals are closed forms."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 import jax
@@ -75,13 +75,14 @@ class Fitted(NamedTuple):
 
     **Arguments:**
 
-    - `members`: the departures.
-    - `few`: the mixtures of few components, which are the first members.
+    - `members`: the departures by each density, which are named: mixtures by the number of their components and the
+        weight of their prior.
+    - `few`: the mixtures of few components, by their names.
     - `white`: the coordinates of these.
     """
 
-    members: Float64[np.ndarray, "members terms held"]
-    few: list[Mixture]
+    members: dict[tuple, Float64[np.ndarray, "terms held"]]
+    few: dict[tuple, Mixture]
     white: White
 
 
@@ -92,6 +93,7 @@ def fitted_mixtures(
     columns: Sequence[tuple[Sequence[int], Sequence[int]]],
     *,
     most: int,
+    names: Container[tuple] | None = None,
     seed: int,
 ) -> Fitted:
     """Fits mixtures and kernels to some samples, and measures them on others.
@@ -102,26 +104,31 @@ def fitted_mixtures(
     - `fitted`, `held`: rows.
     - `columns`: those of $a$ and of $b$ of each conditional distribution; there may be none of $b$.
     - `most`: how many parameters a mixture may have.
+    - `names`: of the densities to fit beside mixtures of few components; all by default.
     - `seed`: of the samples that mixtures start at.
     """
     rng = np.random.default_rng(seed)
     sets = _sets(columns)
     white = _whitened(np.asarray(values, np.float64), fitted, sets)
     dim = white.values.shape[1]
-    found, few = [], []
+    found, few = {}, {}
     counts = [count for count in _COMPONENTS if count * dim * (dim + 3) / 2 <= most]
     for count in counts:
         size = counts[-1] if len(fitted) <= _FEW_SAMPLES else min(size for size in _SIZES if size >= count)
         for prior in _PRIORS if count >= _SEVERAL else _PRIORS[:1]:
             start = rng.choice(fitted, size, replace=len(fitted) < size)
+            name = ("mixture", count, prior)
+            if names is not None and name not in names and count > _MOST_OF_NULL:
+                continue
             mixture, by_set = _fit_to_rows(white, fitted, start, count, prior)
-            found.append(np.asarray(by_set)[:, held])
+            found[name] = np.asarray(by_set)[:, held]
             if count <= _MOST_OF_NULL:
-                few.append(Mixture(*(array[:_MOST_OF_NULL] for array in mixture)))
-    if dim <= _MOST_KERNEL_COLUMNS:
-        found += [_of_kernels(white, fitted, held, neighbours, rng) for neighbours in _NEIGHBOURS]
-    by_set = np.asarray(found, np.float64).reshape(len(found), len(sets), len(held))
-    return Fitted(_conditional(by_set, sets, columns), few, white)
+                few[name] = Mixture(*(array[:_MOST_OF_NULL] for array in mixture))
+    for neighbours in _NEIGHBOURS if dim <= _MOST_KERNEL_COLUMNS else ():
+        name = ("kernels", neighbours)
+        if names is None or name in names:
+            found[name] = _of_kernels(white, fitted, held, neighbours, rng)
+    return Fitted({name: _conditional(one, sets, columns) for name, one in found.items()}, few, white)
 
 
 def conditional_departure(
@@ -141,23 +148,27 @@ def conditional_departure(
 def _of_draws(mixture, whitening, turns, draws):
     def one(values):
         seen = values @ whitening
-        both, *rest = (departure(mixture, turn, seen) for turn in turns)
+        both, *rest = (_departure(mixture, turn, seen) for turn in turns)
         return both - rest[0] if rest else both
 
     return jax.lax.map(one, draws)
 
 
-def _sets(columns) -> list[tuple[int, ...]]:
+def _sets(columns: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[tuple[int, ...]]:
     r"""The sets of columns whose densities make the conditional ones, $\log q(a \mid b) = \log q(a, b) - \log q(b)$."""
     each = (tuple(sorted(part)) for of, given in columns for part in ([*of, *given], given))
     return [part for part in dict.fromkeys(each) if part]
 
 
-def _conditional(by_set, sets, columns) -> Float64[np.ndarray, "members terms held"]:
-    """From sets of columns to conditional distributions."""
+def _conditional(
+    by_set: Float[np.ndarray, "sets held"],
+    sets: Sequence[tuple[int, ...]],
+    columns: Sequence[tuple[Sequence[int], Sequence[int]]],
+) -> Float64[np.ndarray, "terms held"]:
+    """The departures of conditional distributions, by those of sets of columns."""
     place = {part: index for index, part in enumerate(sets)}
-    of_set = lambda part: by_set[:, place[tuple(sorted(part))]] if len(part) else 0.0
-    return np.stack([of_set([*of, *given]) - of_set(given) for of, given in columns], 1)
+    of_set = lambda part: np.asarray(by_set[place[tuple(sorted(part))]], np.float64) if len(part) else 0.0
+    return np.stack([of_set([*of, *given]) - of_set(given) for of, given in columns])
 
 
 def _whitened(values, rows, sets) -> White:
@@ -198,7 +209,7 @@ def _bucket(num: int) -> int:
 @jax.jit
 def _fit(values, weight, start, count, prior, least, turns):
     mixture = _expectation_maximisation(values, weight, start, count, prior, least)
-    return mixture, jnp.stack([departure(mixture, turn, values) for turn in turns])
+    return mixture, jnp.stack([_departure(mixture, turn, values) for turn in turns])
 
 
 def _expectation_maximisation(values, weight, start, count, prior, least) -> Mixture:
@@ -241,11 +252,10 @@ def _log_densities(mixture: Mixture, values) -> Float[Array, "num components"]:
     return -0.5 * (deviation**2).sum(-1) - logdet[None] - 0.5 * values.shape[1] * jnp.log(2 * jnp.pi)
 
 
-def departure(mixture: Mixture, turn, values) -> Float[Array, " num"]:
+def _departure(mixture: Mixture, turn, values) -> Float[Array, " num"]:
     r"""$\log q(v_S) - \log\mathcal N(v_S)$ of a set of columns, in coordinates in which the Gaussian is standard."""
     means = mixture.means @ turn.T
     cov = jnp.einsum("ad,kde,be->kab", turn, mixture.covariances, turn)
-    cov += _LEAST_VARIANCE * jnp.eye(len(turn))[None]
     seen = values @ turn.T
     of_set = jax.nn.logsumexp(
         mixture.log_weights[None] + _log_densities(Mixture(mixture.log_weights, means, cov), seen), axis=1
@@ -277,5 +287,5 @@ def _of_kernels(
 
 @jax.jit
 def _by_rows(kernels, turns, rows):
-    each = jax.lax.map(lambda some: jnp.stack([departure(kernels, turn, some) for turn in turns]), rows)
+    each = jax.lax.map(lambda some: jnp.stack([_departure(kernels, turn, some) for turn in turns]), rows)
     return jnp.moveaxis(each, 1, 0)

@@ -10,6 +10,7 @@ from . import _terms as terms
 from ._cross_fitting import CrossFitting
 from ._dependence import Dependence
 from ._estimate import estimate
+from ._neighbours import NearestNeighbours
 from ._of_samples import of_columns, of_pair, of_tables
 from ._resolution import check_counts
 
@@ -22,7 +23,7 @@ def mutual_information(
     x_kind: Kind = "continuous",
     y_kind: Kind = "auto",
     given_kind: Kind = "auto",
-    fitting: CrossFitting = CrossFitting(),
+    fitting: CrossFitting | NearestNeighbours = CrossFitting(),
     key: PRNGKeyArray,
 ) -> Dependence:
     r"""Mutual information $I(X;Y)$, or $I(X;Y \mid C)$ where `given` holds $C$, of samples,
@@ -78,7 +79,7 @@ def two_sided_mutual_information(
     x_kind: Kind = "continuous",
     y_kind: Kind = "continuous",
     given_kind: Kind = "auto",
-    fitting: CrossFitting = CrossFitting(),
+    fitting: CrossFitting | NearestNeighbours = CrossFitting(),
     key: PRNGKeyArray,
 ) -> Dependence:
     r"""Mutual information by what either variable tells of the other, $\tfrac12\bigl[J(X \mid Y, C) - J(X \mid C) +
@@ -116,7 +117,7 @@ def total_correlation(
     x: Shaped[ArrayLike, "num dim"],
     *,
     kind: Kind = "continuous",
-    fitting: CrossFitting = CrossFitting(),
+    fitting: CrossFitting | NearestNeighbours = CrossFitting(),
     key: PRNGKeyArray,
 ) -> Dependence:
     r"""Total correlation of the columns of `x`, $\mathrm{TC} = \sum_i H(X_i) - H(X_1, \dots, X_m) =
@@ -135,7 +136,7 @@ def dual_total_correlation(
     x: Shaped[ArrayLike, "num dim"],
     *,
     kind: Kind = "continuous",
-    fitting: CrossFitting = CrossFitting(),
+    fitting: CrossFitting | NearestNeighbours = CrossFitting(),
     key: PRNGKeyArray,
 ) -> Dependence:
     r"""Dual total correlation of the columns of `x`, $\mathrm{DTC} = H(X_1, \dots, X_m) - \sum_i H(X_i \mid X_{-i})$:
@@ -154,7 +155,7 @@ def o_information(
     x: Shaped[ArrayLike, "num dim"],
     *,
     kind: Kind = "continuous",
-    fitting: CrossFitting = CrossFitting(),
+    fitting: CrossFitting | NearestNeighbours = CrossFitting(),
     key: PRNGKeyArray,
 ) -> Dependence:
     r"""O-information of the columns of `x`, $\Omega = \mathrm{TC} - \mathrm{DTC}$: above zero where redundancy
@@ -178,7 +179,7 @@ def interaction_information(
     x_kind: Kind = "continuous",
     y_kind: Kind = "continuous",
     z_kind: Kind = "continuous",
-    fitting: CrossFitting = CrossFitting(),
+    fitting: CrossFitting | NearestNeighbours = CrossFitting(),
     key: PRNGKeyArray,
 ) -> Dependence:
     r"""Interaction information of three variables, $I(X;Y \mid Z) - I(X;Y)$: above zero where synergy prevails. The

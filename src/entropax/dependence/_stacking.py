@@ -1,11 +1,11 @@
-"""Which mixture of conditional densities predicts best what none of them was fitted to."""
+"""Which mixture of densities, or of classifiers, predicts best what none of them was fitted to."""
 
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Float, Float32, Float64, Int
 
 
 # Where members predict nearly the same a mixture is slow to settle.
@@ -13,28 +13,40 @@ _ROUNDS = 300
 
 
 def stacked(
-    members: Float64[np.ndarray, "members num"], folds: Sequence[Int[np.ndarray, "..."]]
+    members: Float[np.ndarray, "members num"], folds: Sequence[Int[np.ndarray, "..."]]
 ) -> Float64[np.ndarray, " num"]:
     r"""$\log\sum_m w_m e^{\ell_m}$ of log-densities $\ell_m$ of samples held out, with weights that make the samples of
     all other folds likeliest.
 
     **Arguments:**
 
-    - `members`: log-densities of the samples, by each of two or more members, up to what all share.
+    - `members`: log-densities of the samples, by each of two or more members, up to what all share. One of them at
+        least is finite, whatever the sample.
     - `folds`: which samples share their weights.
 
     ??? cite "Source"
         Smyth and Wolpert, Linearly combining density estimators via stacking (1999).
     """
-    most = members.max(0)
-    likelihood = np.exp(members - most)
+    likelihood, most = _likelihood(members)
     found = np.zeros(members.shape[1])
     for held in folds:
-        seen = np.ones(members.shape[1], np.float32)
-        seen[held] = 0
-        weights = np.asarray(_weights(likelihood.astype(np.float32), seen), np.float64)
-        found[held] = np.log(weights @ likelihood[:, held])
+        found[held] = np.log(np.asarray(weights(members, held), np.float64) @ likelihood[:, held])
     return found + most
+
+
+def weights(
+    members: Float[np.ndarray, "members num"], left_out: Int[np.ndarray, " some"] | None = None
+) -> Float32[np.ndarray, " members"]:
+    """The weights of [`stacked`][], which make all samples likeliest but those `left_out`."""
+    seen = np.ones(members.shape[1], np.float32)
+    if left_out is not None:
+        seen[left_out] = 0
+    return np.asarray(_weights(_likelihood(members)[0], seen))
+
+
+def _likelihood(members):
+    most = members.max(0)
+    return np.exp(members - most).astype(np.float32), most
 
 
 @jax.jit

@@ -10,6 +10,7 @@ from ..data import Kind, SamplesWarning
 from ._cross_fitting import CrossFitting
 from ._dependence import Dependence
 from ._estimate import estimate
+from ._neighbours import NearestNeighbours
 from ._of_samples import checked_tables, variable_of
 from ._terms import mutual_information_terms
 from ._variables import side_by_side
@@ -26,7 +27,7 @@ def transfer_entropy(
     lags: int = 1,
     source_kind: Kind = "continuous",
     target_kind: Kind = "continuous",
-    fitting: CrossFitting = CrossFitting(),
+    fitting: CrossFitting | NearestNeighbours = CrossFitting(),
     key: PRNGKeyArray,
 ) -> Dependence:
     r"""Transfer entropy from one series to another in nats per step,
@@ -54,7 +55,7 @@ def transfer_entropy(
     ??? cite "Source"
         Schreiber, Measuring information transfer (2000).
     """
-    check_instance("fitting", fitting, CrossFitting)
+    check_instance("fitting", fitting, (CrossFitting, NearestNeighbours))
     check_whole("lags", lags, 1)
     sample_key, key = jr.split(check_key(key))
     series: dict[str, tuple] = {"source": (source, source_kind), "target": (target, target_kind)}
