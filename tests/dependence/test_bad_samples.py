@@ -10,11 +10,11 @@ import pytest
 
 import entropax as ex
 from entropax import dependence
-from entropax.dependence import _terms as terms
-from entropax.dependence._coordinates import canonical
-from entropax.dependence._of_samples import independent_order
-from entropax.dependence._resolution import check_neighbours
-from entropax.dependence._training import _draw_levels
+from entropax.dependence import _variables as terms
+from entropax.dependence._gaussian import canonical
+from entropax.dependence._neighbours import check_neighbours
+from entropax.dependence._network import _draw_levels
+from entropax.dependence._samples import independent_order
 from entropax.dependence._variables import normal_scores, Variables
 
 

@@ -6,11 +6,11 @@ import jax.random as jr
 import numpy as np
 import pytest
 
+from entropax._progress import Progress
 from entropax.dependence import CrossFitting
 from entropax.dependence._cross_fitting import departures
-from entropax.dependence._terms import mutual_information_terms
-from entropax.dependence._training import Round
-from entropax.dependence._variables import Variables
+from entropax.dependence._network import Round
+from entropax.dependence._variables import mutual_information_terms, Variables
 
 
 @pytest.mark.parametrize("num", [60, 101, 102, 103, 104])
@@ -35,7 +35,8 @@ def test_every_sample_is_held_out(num, folds, monkeypatch):
     variables = Variables(np.random.default_rng(0).normal(size=(num, 4)), (2, 2))
     order = np.random.default_rng(1).permutation(num)
     terms = mutual_information_terms(0, 1)
-    found = departures(variables, terms, order, fitting=CrossFitting(folds=folds), key=jr.key(0))
+    settings = dict(fitting=CrossFitting(folds=folds), progress=Progress("I(X;Y)"), key=jr.key(0))
+    found = departures(variables, terms, order, **settings)
     assert not found.whole.any() and not found.half.any()
     halves, wholes = calls[:2], calls[2:]
     for several in (halves, wholes):

@@ -5,7 +5,7 @@ import pytest
 
 from entropax.dependence import Dependence
 from entropax.dependence._dependence import MISSING, stderr_of_fits
-from entropax.dependence._estimate import of_shares
+from entropax.dependence._quantities import of_shares
 
 
 @pytest.mark.parametrize(

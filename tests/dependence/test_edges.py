@@ -6,7 +6,7 @@ import pytest
 from scipy.special import expit, ndtr
 from scipy.stats import norm
 
-from entropax.dependence._edges import continued, has_edges, weights
+from entropax.dependence._network import continued, edge_weights, has_edges
 
 
 LEVELS = np.linspace(-12, 16, 5_601)
@@ -46,7 +46,7 @@ def bumps(z, noise, apart=0.8):
 def sums(gaps):
     """Of one sample that stands for all."""
     step = LEVELS[1] - LEVELS[0]
-    rows = np.concatenate([np.ones((1, len(LEVELS))), np.asarray(weights(jnp.asarray(LEVELS, jnp.float32)))])
+    rows = np.concatenate([np.ones((1, len(LEVELS))), np.asarray(edge_weights(jnp.asarray(LEVELS, jnp.float32)))])
     return 0.5 * step * (rows * gaps).sum(1)[:, None]
 
 

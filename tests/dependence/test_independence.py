@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 import entropax as ex
 from entropax import dependence
-from entropax.dependence._independence import check_independence
+from entropax.dependence._samples import check_independence
 
 
 NUM = 600

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from entropax import dependence
-from entropax.dependence import _cross_fitting, _labels
-from entropax.dependence._kept import array_of, as_array, kept, NotKeptWarning
+from entropax.dependence import _classifiers, _cross_fitting
+from entropax.dependence._cross_fitting import array_of, as_array, kept, NotKeptWarning
 
 
 RNG = np.random.default_rng(0)
@@ -56,7 +56,7 @@ FITTING = dependence.CrossFitting(folds=2, steps=240)
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize(
-    "measure, module, name", [(of_numbers, _cross_fitting, "train"), (of_labels, _labels, "probabilities")]
+    "measure, module, name", [(of_numbers, _cross_fitting, "train"), (of_labels, _classifiers, "probabilities")]
 )
 def test_interrupted_anywhere_the_numbers_are_the_same(tmp_path, monkeypatch, measure, module, name):
     expected, work, calls = measured(measure(None)), getattr(module, name), []
@@ -176,7 +176,7 @@ def test_what_cannot_be_kept_is_returned(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     once = lambda folder: kept(folder, ["one"], lambda: np.asarray(1.5), pack=as_array, unpack=array_of)
-    monkeypatch.setattr("entropax.dependence._kept.write", full)
+    monkeypatch.setattr("entropax.dependence._cross_fitting.write", full)
     with pytest.warns(NotKeptWarning, match=r"cannot be kept in '.*' \(No space left on device\): the work goes on"):
         assert once(tmp_path) == 1.5
     (tmp_path / "file").write_text("")

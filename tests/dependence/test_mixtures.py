@@ -7,12 +7,11 @@ import pytest
 from scipy.stats import multivariate_normal, ortho_group
 
 import entropax as ex
+from entropax._progress import Progress
 from entropax.dependence import CrossFitting
-from entropax.dependence._cross_fitting import departures
+from entropax.dependence._cross_fitting import departures, stacked
 from entropax.dependence._mixtures import conditional_departure, fitted_mixtures, Mixture
-from entropax.dependence._stacking import stacked
-from entropax.dependence._terms import mutual_information_terms
-from entropax.dependence._variables import Variables
+from entropax.dependence._variables import mutual_information_terms, Variables
 
 
 COLUMNS = [([0, 1], [2]), ([0, 1], [])]
@@ -184,7 +183,8 @@ def test_mixtures_are_measured_on_samples_held_out(num, monkeypatch):
     monkeypatch.setattr("entropax.dependence._cross_fitting.fitted_mixtures", spy)
     variables = Variables(np.random.default_rng(0).normal(size=(num, 2)), (1, 1), (True, True))
     order = np.random.default_rng(1).permutation(num)
-    departures(variables, mutual_information_terms(0, 1)[:1], order, fitting=CrossFitting(), key=jr.key(0))
+    settings = dict(fitting=CrossFitting(), progress=Progress("I(X;Y)"), key=jr.key(0))
+    departures(variables, mutual_information_terms(0, 1)[:1], order, **settings)
     assert all(not np.isin(held, fitted).any() for fitted, held in calls)
     for several in (calls[:5], calls[5:]):
         np.testing.assert_array_equal(np.sort(np.concatenate([held for _, held in several])), np.arange(num))

@@ -135,7 +135,7 @@ def test_precision_ends_the_work(monkeypatch):
     x, y = pair(0.3, 2_000)
     calls = []
     monkeypatch.setattr(
-        "entropax.dependence._estimate.departures", lambda *_, **__: calls.append(1) or pytest.fail("fitted")
+        "entropax.dependence._quantities.departures", lambda *_, **__: calls.append(1) or pytest.fail("fitted")
     )
     easy = dependence.CrossFitting(precision=0.2)
     found = dependence.mutual_information(x, y, fitting=easy, key=jr.key(0))

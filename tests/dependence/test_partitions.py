@@ -8,7 +8,7 @@ import pytest
 from scipy.special import betaln, logsumexp
 
 import entropax as ex
-from entropax.dependence._partitions import departure_of_partitions, log_density
+from entropax.dependence._mixtures import departure_of_partitions, log_density
 
 
 def evidence(points, depth):

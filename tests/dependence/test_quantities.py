@@ -11,7 +11,7 @@ import scipy.linalg
 
 import entropax as ex
 from entropax import dependence
-from entropax.dependence import _training
+from entropax.dependence import _network
 from entropax.dependence._cross_fitting import Departures, departures
 
 
@@ -132,7 +132,7 @@ def test_independent():
 @pytest.mark.usefixtures("one_device", "few_draws", "shallow")
 def test_compiled_once(monkeypatch):
     """For fits to half and to all other folds, from nothing and from another; for looks, estimate and null."""
-    functions: Any = _training._advance, _training._summed
+    functions: Any = _network._advance, _network._summed
     before = [function._cache_size() for function in functions]
     monkeypatch.setattr("entropax.dependence._cross_fitting._MOST_MIXED", 0)
     x, noise = np.random.default_rng(0).normal(size=(2, NUM - 1))
@@ -167,7 +167,7 @@ def test_what_no_network_sees_is_told_by_the_kurtosis(monkeypatch):
     """Two numbers with a scale in common share log-scales that second moments do not know."""
     rng = np.random.default_rng(0)
     scale = np.exp(rng.normal(size=NUM))
-    monkeypatch.setattr("entropax.dependence._estimate.departures", _nothing_found)
+    monkeypatch.setattr("entropax.dependence._quantities.departures", _nothing_found)
     with pytest.warns(dependence.ConvergenceWarning, match="too few for a network to see how"):
         found = measured(scale * rng.normal(size=NUM), scale * rng.normal(size=NUM), SHORT)
     assert found.unseen and not found.converged

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from entropax.dependence._gaussian import gaussian_part
-from entropax.dependence._ranks import without_swaps
-from entropax.dependence._terms import mutual_information_terms
-from entropax.dependence._variables import Variables
+from entropax.dependence._gaussian import gaussian_part, without_swaps
+from entropax.dependence._variables import mutual_information_terms, Variables
 
 
 def scores_of_pairs(left, num, draws):

@@ -12,9 +12,8 @@ from scipy.stats import rankdata
 
 import entropax as ex
 from entropax import dependence
-from entropax.dependence._of_samples import independent_order
-from entropax.dependence._repeats import copies_of
-from entropax.dependence._resolution import check_counts
+from entropax.dependence._neighbours import check_counts
+from entropax.dependence._samples import copies_of, independent_order
 from entropax.dependence._variables import of_numbers
 
 

@@ -7,13 +7,13 @@ from scipy.special import loggamma, polygamma
 
 import entropax as ex
 from entropax.dependence._gaussian import _overlaps, _variance, excess_kurtosis, gaussian_part
-from entropax.dependence._terms import (
+from entropax.dependence._variables import (
     dual_total_correlation_terms,
     mutual_information_terms,
     o_information_terms,
     total_correlation_terms,
+    Variables,
 )
-from entropax.dependence._variables import Variables
 
 
 def test_unbiased_at_few_samples():

@@ -6,7 +6,7 @@ import operator
 import numpy as np
 import pytest
 
-from entropax.dependence._estimate import _by_stretches, _of_stretches, of_shares
+from entropax.dependence._quantities import _by_stretches, _of_stretches, of_shares
 
 
 STRETCH, NUM = 50, 2_030

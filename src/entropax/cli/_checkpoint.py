@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .._files import check_folder, locked, write
-from ..dependence._kept import NotKeptWarning
+from ..dependence._cross_fitting import NotKeptWarning
 from ..train import Checkpoints
 from ._refusal import Refusal, refusing
 

@@ -17,7 +17,7 @@ import tyro
 from .. import dependence
 from .._files import check_writable, is_regular, is_same, lies_in, write
 from ..data import Kind, Samples, SamplesWarning
-from ..dependence._kept import NotKeptWarning
+from ..dependence._cross_fitting import NotKeptWarning
 from ..information import BoundWarning
 from ..integral import TruncationWarning
 from ..train import Settings

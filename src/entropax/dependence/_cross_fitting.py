@@ -1,32 +1,193 @@
+"""Fits to all other folds and to half of the samples, weighed by the samples that they have not seen."""
+
 import dataclasses
+import hashlib
+import importlib.metadata
+import io
 import itertools
 import os
+import pathlib
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Float, Float32, Float64, Int, PRNGKeyArray
 
 from .._arguments import check_instance, check_positive, check_whole
-from ._coordinates import canonical, STEPS
-from ._edges import continued, has_edges
-from ._kept import array_of, as_array, kept
-from ._mixtures import Fitted, fitted_mixtures, Mixture, White
-from ._network import Departure
-from ._partitions import departure_of_partitions
-from ._stacking import stacked, weights
-from ._terms import Term
-from ._training import Begun, improvements, Round, Split, train
-from ._variables import Variables
+from .._files import write
+from .._progress import Progress
+from ._gaussian import canonical
+from ._mixtures import departure_of_partitions, Fitted, fitted_mixtures, Mixture, White
+from ._network import Begun, CHECKS, continued, Departure, has_edges, improvements, Round, Split, train
+from ._variables import STEPS, Term, Variables
+
+
+_Result = TypeVar("_Result")
+
+# Of what is written here; a later one may mean something else by the same names.
+_FORMAT = 1
+
+
+class NotKeptWarning(UserWarning):
+    """What was found cannot be kept, and would have to be found again after an interruption."""
+
+
+def kept(
+    folder: str | os.PathLike[str] | None,
+    made_of: Sequence[Any],
+    compute: Callable[[], _Result],
+    *,
+    pack: Callable[[_Result], dict[str, Any]],
+    unpack: Callable[[dict[str, np.ndarray]], _Result],
+) -> _Result:
+    """The result of a computation: read from a folder if an earlier process has left it there, else computed, and
+    written there at once.
+
+    A file is named by a digest of all that the result depends on, and of the versions of Entropax and JAX, so that the
+    results of other samples, settings or keys may lie in the same folder and are never taken for this one. Files are
+    written whole, so that any number of processes may share the folder.
+
+    **Arguments:**
+
+    - `folder`: it is made at the first result; without one nothing is kept.
+    - `made_of`: all that the result depends on: numbers, text, keys, and pytrees of arrays.
+    - `compute`: what makes the result.
+    - `pack`, `unpack`: between the result and arrays by name.
+
+    **Returns:** the result, to the bit the same either way.
+
+    **Raises:** `ValueError` where the folder is a file.
+
+    **Warns:** `UserWarning` where the file of the result is damaged, and the result is computed again;
+    `NotKeptWarning` where the result, which is returned all the same, cannot be written.
+    """
+    if folder is None:
+        return compute()
+    name = f"{_digest(made_of)}.npz"
+    try:
+        file = pathlib.Path(folder) / name
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            return unpack(dict(archive))
+    except FileNotFoundError:
+        pass
+    except NotADirectoryError:
+        raise ValueError(f"`checkpoint` must be a folder; {str(folder)!r} is none. Name another.") from None
+    # The readers of archives and of headers raise a dozen kinds of exceptions.
+    except Exception as error:
+        warnings.warn(
+            f"{pathlib.Path(folder) / name} is damaged ({error}); what it held is computed again.",
+            stacklevel=2,
+        )
+    result = compute()
+    content = io.BytesIO()
+    np.savez(content, **{name: np.asarray(array) for name, array in pack(result).items()})  # pyright: ignore[reportArgumentType]
+    try:
+        # Once more from what was given: it may be gone meanwhile.
+        place = pathlib.Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        write(place / name, content.getvalue())
+    except OSError as error:
+        warnings.warn(
+            f"results cannot be kept in {str(folder)!r} ({error.strerror or error}): the work goes on, but what ends "
+            "from now on would be done again after an interruption.",
+            NotKeptWarning,
+            stacklevel=2,
+        )
+    return result
+
+
+def array_of(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """The one array of a result that is an array."""
+    return arrays["array"]
+
+
+def as_array(array: np.ndarray) -> dict[str, np.ndarray]:
+    """What [`array_of`][] reads."""
+    return {"array": array}
+
+
+def _digest(parts: Sequence[Any]) -> str:
+    versions = [importlib.metadata.version(name) for name in ("entropax", "jax")]
+    leaves, structure = jax.tree.flatten([_FORMAT, versions, list(parts)])
+    digest = hashlib.sha256(repr(structure).encode())
+    for leaf in leaves:
+        if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        if isinstance(leaf, jax.Array | np.ndarray):
+            array = np.asarray(leaf)
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(array.tobytes())
+        else:
+            digest.update(f"{type(leaf).__name__} {leaf!r}".encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:32]
+
+
+# Where members predict nearly the same a mixture is slow to settle.
+_ROUNDS = 300
+
+
+def stacked(
+    members: Float[np.ndarray, "members num"], folds: Sequence[Int[np.ndarray, "..."]]
+) -> Float64[np.ndarray, " num"]:
+    r"""$\log\sum_m w_m e^{\ell_m}$ of log-densities $\ell_m$ of samples held out, with weights that make the samples of
+    all other folds likeliest.
+
+    **Arguments:**
+
+    - `members`: log-densities of the samples, by each of two or more members, up to what all share. One of them at
+        least is finite, whatever the sample.
+    - `folds`: which samples share their weights.
+
+    ??? cite "Source"
+        Smyth and Wolpert, Linearly combining density estimators via stacking (1999).
+    """
+    likelihood, most = _likelihood(members)
+    found = np.zeros(members.shape[1])
+    for held in folds:
+        found[held] = np.log(np.asarray(weights(members, held), np.float64) @ likelihood[:, held])
+    return found + most
+
+
+def weights(
+    members: Float[np.ndarray, "members num"], left_out: Int[np.ndarray, " some"] | None = None
+) -> Float32[np.ndarray, " members"]:
+    """The weights of [`stacked`][], which make all samples likeliest but those `left_out`."""
+    seen = np.ones(members.shape[1], np.float32)
+    if left_out is not None:
+        seen[left_out] = 0
+    return np.asarray(_weights(_likelihood(members)[0], seen))
+
+
+def _likelihood(members):
+    most = members.max(0)
+    return np.exp(members - most).astype(np.float32), most
+
+
+@jax.jit
+def _weights(likelihood, seen):
+    """By expectation maximisation. All members together are taken to have explained one sample more than they did, so
+    that none is left out."""
+    count = len(likelihood)
+    # The first member, the simplest, has half of the weight to begin with.
+    begin = jnp.full(count, 0.5 / (count - 1)).at[0].set(0.5)
+
+    def step(_, weights):
+        share = likelihood * weights[:, None]
+        share = share / share.sum(0)[None]
+        return (1 / count + (share * seen[None]).sum(1)) / (seen.sum() + 1)
+
+    return jax.lax.fori_loop(0, _ROUNDS, step, begin)
 
 
 # Draws of noise at each check and for the estimate, over all samples.
-_CHECK_DRAWS, _DRAWS = 40_000, 1_600_000
+_CHECK_DRAWS, _DRAWS = 20_000, 1_600_000
 
 # More of one sample tell nothing beside the chance of the sample itself.
 _MOST_DRAWS = 1_600
@@ -145,6 +306,7 @@ def departures(
     order: Int[np.ndarray, " num"],
     *,
     fitting: CrossFitting,
+    progress: Progress,
     key: PRNGKeyArray,
 ) -> Departures:
     """Cross-fits the departures of the laws of all terms.
@@ -155,6 +317,7 @@ def departures(
     - `terms`: the laws.
     - `order`: of the samples; folds are runs of it.
     - `fitting`: how.
+    - `progress`: what is told of every fit and every check of a training.
     - `key`: all randomness.
 
     **Raises:** `ValueError` where what is left beside a fold has no more samples than columns; `FloatingPointError`
@@ -188,12 +351,12 @@ def departures(
     rng = np.random.default_rng(np.asarray(jr.key_data(mixture_key)))
     whole, half = (_Members({}, []) for _ in range(2))
     if mixtures:
-        whole, half = (_by_mixtures(variables, terms, jobs, few, rng) for jobs in (wholes, halves))
+        whole, half = (_by_mixtures(variables, terms, jobs, few, progress, rng) for jobs in (wholes, halves))
     if not mixtures or dim > _MOST_ALONE:
-        by_half, _, (early, late) = _fit(variables, terms, halves, fitting, half_key, noise_key)
+        by_half, _, (early, late) = _fit(variables, terms, halves, fitting, progress, half_key, noise_key)
         begins = np.cumsum([0, *map(len, held[:-1])])
         wholes = [job._replace(start=early if begin >= few else late) for job, begin in zip(wholes, begins)]
-        by_whole, folds, _ = _fit(variables, terms, wholes, fitting, whole_key, noise_key)
+        by_whole, folds, _ = _fit(variables, terms, wholes, fitting, progress, whole_key, noise_key)
         # By the whole, and both of them, so that what they differ by is the number of samples.
         edges = [has_edges(of_law) for of_law in by_whole]
         for members, fit in ((whole, by_whole), (half, by_half)):
@@ -230,12 +393,18 @@ def _is_resolved(variables: Variables) -> bool:
 
 
 def _by_mixtures(
-    variables: Variables, terms: Sequence[Term], jobs: Sequence[_Job], most: int, rng: np.random.Generator
+    variables: Variables,
+    terms: Sequence[Term],
+    jobs: Sequence[_Job],
+    most: int,
+    progress: Progress,
+    rng: np.random.Generator,
 ) -> _Members:
     """The departures by mixtures, kernels and, of two columns, partitions. Those that the first job shows to add
     nothing to the others are not fitted again."""
     columns = [(variables.columns(term.of).tolist(), variables.columns(term.given).tolist()) for term in terms]
     found, names = [], None
+    progress.expect(len(jobs))
     for job in jobs:
         seed = int(rng.integers(2**31))
         values = np.asarray(job.split.values)
@@ -244,6 +413,7 @@ def _by_mixtures(
             of_both = departure_of_partitions(variables.values, job.fitted, job.held)
             one.members["partitions",] = np.stack([of_both] * len(terms))
         names = names or _that_add(one.members)
+        progress.update()
         found.append(one)
     num = len(variables.values)
     departures = {name: np.zeros((len(terms), num)) for name in found[-1].members}
@@ -283,7 +453,7 @@ def _best(whole: _Members, laws: int, num: int) -> Float[np.ndarray, "laws num"]
     return max([np.zeros((laws, num)), *whole.departures.values()], key=np.sum)
 
 
-def _fit(variables, terms, jobs, fitting, key, noise_key):
+def _fit(variables, terms, jobs, fitting, progress, key, noise_key):
     """What every law departs by, and what that is continued by; what is left of each job; what another begins with."""
     num = len(variables.values)
     devices = _devices()
@@ -306,11 +476,12 @@ def _fit(variables, terms, jobs, fitting, key, noise_key):
             return kept(
                 fitting.checkpoint,
                 ["fit", given, job, key],
-                lambda: train(split, job.held, blocks, start=start, key=key, **settings),
+                lambda: train(split, job.held, blocks, start=start, key=key, tell=progress.update, **settings),
                 pack=_packed,
-                unpack=lambda arrays: _unpacked(arrays, split),
+                unpack=lambda arrays: _unpacked(arrays, split, progress),
             )
 
+    progress.expect(CHECKS * len(jobs))
     rounds = in_threads(fit, zip(jobs, splits, jr.split(key, len(jobs))))
     # One number of checks for all, chosen by all samples, so that no fold chooses by its own noise. What ended early
     # stays as it was.
@@ -350,7 +521,8 @@ def _packed(one: Round) -> dict[str, Any]:
     return {"gains": one.gains} | {f"{i:02d}": np.stack(column) for i, column in enumerate(zip(*leaves))}
 
 
-def _unpacked(arrays: dict[str, np.ndarray], split: Split) -> Round:
+def _unpacked(arrays: dict[str, np.ndarray], split: Split, progress: Progress) -> Round:
+    progress.update(CHECKS)
     variables, dim = split.tables.member.shape
     structure = jax.tree.structure(eqx.filter_eval_shape(Departure, dim, variables, key=jr.key(0)))
     gains = arrays.pop("gains")

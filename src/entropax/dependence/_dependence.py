@@ -1,3 +1,5 @@
+"""The result: a value, its error bar, and whether it has converged."""
+
 import dataclasses
 import math
 import warnings

@@ -1,3 +1,5 @@
+"""The p-value of no dependence at all, by derangements."""
+
 from collections.abc import Sequence
 
 import jax
@@ -6,10 +8,10 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ._coordinates import Tables
 from ._cross_fitting import Fold
+from ._gaussian import Tables
 from ._mixtures import conditional_departure
-from ._training import improvements
+from ._network import improvements
 
 
 DERANGEMENTS = 99

@@ -1,10 +1,12 @@
+"""Variables, what kind of numbers or labels they hold, and quantities as sums of terms over their parts."""
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import jax.random as jr
 import numpy as np
-from jaxtyping import Float64, Int32, PRNGKeyArray, Real
+from jaxtyping import Float64, Int, Int32, PRNGKeyArray, Real
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
@@ -14,6 +16,9 @@ from ..data import rank_gaussianise
 # A column of numbers with no more distinct values than this, each in ten samples or more on average, is discrete.
 _MOST_LEVELS = 20
 _SAMPLES_PER_LEVEL = 10
+
+# The ranks of N samples are steps: two columns agree within a variance of one over so many N, at best, on average.
+STEPS = 40
 
 # A value of a column is an atom if it has at least this share of the samples, so many samples, and so many times the
 # samples of the column's median value.
@@ -197,3 +202,183 @@ def together(kinds: Sequence[str]) -> str:
         return kinds[0]
     counted = {kind: kinds.count(kind) for kind in kinds}
     return ", ".join(f"{number} × {kind}" for kind, number in counted.items())
+
+
+class Term(NamedTuple):
+    r"""One signed departure, of the law of variables given others from its Gaussian,
+
+    $$\pm\,J(A \mid B) = \pm\tfrac12\int \mathbb E\bigl[\lVert\varepsilon - \hat\varepsilon_{\mathcal N}(\cdot \mid
+      b)\rVert^2 - \lVert\varepsilon - \hat\varepsilon(\cdot \mid b)\rVert^2\bigr]\,\mathrm{d}\lambda,$$
+
+    which is a divergence from independent noise less that of the Gaussian.
+
+    **Arguments:**
+
+    - `weight`: how often it counts, and its sign.
+    - `of`: the variables $A$, which noise is added to.
+    - `given`: the variables $B$, which the network sees as they are. It sees nothing of any other.
+    """
+
+    weight: float
+    of: tuple[int, ...]
+    given: tuple[int, ...] = ()
+
+
+# Each, with what its Gaussians have, is minus a sum of entropies in which every variable counts as often with one sign
+# as with the other, so that the noise they are compared with cancels.
+
+
+def mutual_information_terms(x: int, y: int, given: Sequence[int] = ()) -> list[Term]:
+    r"""$I(X;Y \mid C) = J(X \mid Y, C) - J(X \mid C)$."""
+    return [Term(1.0, (x,), (y, *given)), Term(-1.0, (x,), tuple(given))]
+
+
+def total_correlation_terms(num: int) -> list[Term]:
+    r"""$\mathrm{TC} = J(X_1, \dots, X_m) - \sum_i J(X_i)$."""
+    return [Term(1.0, tuple(range(num))), *(Term(-1.0, (i,)) for i in range(num))]
+
+
+def dual_total_correlation_terms(num: int) -> list[Term]:
+    r"""$\mathrm{DTC} = H(X_1, \dots, X_m) - \sum_i H(X_i \mid X_{-i}) = \sum_i J(X_i \mid X_{-i}) - J(X_1, \dots,
+    X_m)$."""
+    rest = lambda i: tuple(j for j in range(num) if j != i)
+    return [*(Term(1.0, (i,), rest(i)) for i in range(num)), Term(-1.0, tuple(range(num)))]
+
+
+def o_information_terms(num: int) -> list[Term]:
+    r"""$\Omega = \mathrm{TC} - \mathrm{DTC}$: above zero where redundancy prevails, below where synergy does."""
+    return difference(total_correlation_terms(num), dual_total_correlation_terms(num))
+
+
+def interaction_information_terms() -> list[Term]:
+    r"""$I(X;Y \mid Z) - I(X;Y)$ of three variables: above zero where synergy prevails."""
+    return difference(mutual_information_terms(0, 1, (2,)), mutual_information_terms(0, 1))
+
+
+def difference(terms: Sequence[Term], less: Sequence[Term]) -> list[Term]:
+    """The terms of a difference, each of them once."""
+    weights: dict[tuple, float] = {}
+    for sign, several in ((1.0, terms), (-1.0, less)):
+        for weight, of, given in several:
+            weights[of, given] = weights.get((of, given), 0.0) + sign * weight
+    return [Term(weight, *key) for key, weight in weights.items() if weight]
+
+
+# A column is a linear function of others if they leave less than this share of its norm.
+_LEAST_NORM = 1e-6
+
+
+class LabelTerm(NamedTuple):
+    r"""A share of a quantity, $w\,\mathbb E\log q(d \mid b) = -w\,H(D \mid B)$, by classifiers of the labels $D$.
+
+    **Arguments:**
+
+    - `weight`: $w$.
+    - `labels`: $D$, from 0 on.
+    - `target`: which labels $D$ are, and
+    - `given`: what $B$ consists of, so that terms can be compared.
+    - `features`: $B$ as classifiers see it; there may be no columns.
+    """
+
+    weight: float
+    labels: Int[np.ndarray, " num"]
+    target: tuple[int, int]
+    given: frozenset
+    features: Float64[np.ndarray, "num features"]
+
+
+class Layout(NamedTuple):
+    r"""Variables taken apart, so that each term of a quantity is one by networks and some by classifiers:
+
+    $$-H(A \mid B) = \sum_j \mathbb E\log P(d_j \mid d_{<j}, b) + \mathbb E\log p(s \mid d, b)$$
+
+    where $d_j$ are the discrete parts of $A$, and $s$ its continuous part.
+
+    **Arguments:**
+
+    - `variables`: all of them.
+    - `parts`: their continuous parts, and their discrete parts as networks see them, side by side. There may be none.
+    - `names`: of the variable that each part belongs to.
+    - `continuous`, `discrete`: which part of `parts` holds that of each variable; `None` if it has no such part.
+    """
+
+    variables: Sequence[Variable]
+    parts: Variables
+    names: list[str]
+    continuous: list[int | None]
+    discrete: list[int | None]
+
+    def parts_of(self, variables: Sequence[int]) -> tuple[int, ...]:
+        """All parts of some of the variables."""
+        found = (part for i in variables for part in (self.continuous[i], self.discrete[i]))
+        return tuple(part for part in found if part is not None)
+
+    def network_terms(self, terms: Sequence[Term]) -> list[Term]:
+        r"""The terms $w\,\mathbb E\log p(s \mid d, b)$, over `parts`."""
+        weights: dict[tuple, float] = {}
+        for weight, of, given in terms:
+            noised = tuple(self.continuous[i] for i in of if self.continuous[i] is not None)
+            if noised:
+                seen = tuple(self.discrete[i] for i in of if self.discrete[i] is not None) + self.parts_of(given)
+                weights[noised, seen] = weights.get((noised, seen), 0.0) + weight
+        return [Term(weight, *key) for key, weight in weights.items() if weight]
+
+    def label_terms(self, terms: Sequence[Term]) -> list[LabelTerm]:
+        r"""The terms $w\,\mathbb E\log P(d_j \mid d_{<j}, b)$."""
+        weights: dict[tuple, float] = {}
+        for weight, of, given in terms:
+            before: list[tuple[int, int]] = []
+            for target in ((i, j) for i in of for j in range(len(self.variables[i].discrete))):
+                key = target, tuple(before), tuple(sorted(given))
+                weights[key] = weights.get(key, 0.0) + weight
+                before.append(target)
+        return [
+            LabelTerm(
+                weight,
+                self.variables[i].discrete[j].labels,
+                (i, j),
+                frozenset([*before, *given]),
+                self._features(before, given),
+            )
+            for ((i, j), before, given), weight in weights.items()
+            if weight
+        ]
+
+    def _features(self, before, given):
+        columns = [self.variables[i].discrete[j].columns for i, j in before]
+        columns += [self.variables[i].features for i in given]
+        return np.concatenate([np.zeros((len(self.parts.values), 0)), *columns], 1)
+
+
+def layout(variables: Sequence[Variable]) -> Layout:
+    """Takes variables apart."""
+    num = len(variables[0].scores)
+    continuous, discrete, parts, names, ranked = [], [], [], [], []
+    seen = np.zeros((num, 0))
+    for variable in variables:
+        columns = np.concatenate([np.zeros((num, 0)), *(part.columns for part in variable.discrete)], 1)
+        if seen.shape[1]:
+            # Networks see nothing twice: what is a linear function of what they see already has no covariance.
+            columns = _new_columns(columns, seen)
+        seen = np.concatenate([seen, columns], 1)
+        for part, own, is_ranked in ((variable.scores, continuous, variable.ranked), (columns, discrete, False)):
+            own.append(len(parts) if part.shape[1] else None)
+            if part.shape[1]:
+                parts.append(part)
+                names.append(variable.name)
+                ranked.append(is_ranked)
+    values = np.concatenate([np.zeros((num, 0)), *parts], 1)
+    dims = tuple(part.shape[1] for part in parts)
+    return Layout(variables, Variables(values, dims, tuple(ranked)), names, continuous, discrete)
+
+
+def _new_columns(columns: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """The columns that are no linear function of those seen."""
+    kept = np.concatenate([np.ones((len(seen), 1)), seen], 1)
+    new = []
+    for column in columns.T:
+        left = column - kept @ np.linalg.lstsq(kept, column, rcond=None)[0]
+        if np.linalg.norm(left) > _LEAST_NORM * np.linalg.norm(column):
+            new.append(column)
+            kept = np.concatenate([kept, column[:, None]], 1)
+    return np.stack(new, 1) if new else np.zeros((len(seen), 0))
