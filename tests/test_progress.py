@@ -19,13 +19,14 @@ class Terminal(io.StringIO):
 
 def test_a_bar_counts_what_is_done(monkeypatch):
     monkeypatch.setattr(_progress, "_PATIENCE", 0.0)
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     with Progress("I(X;Y)") as progress:
         progress.expect(4)
         progress.expect(6)
         progress.update(3)
         progress._bar.refresh()
-        shown = sys.stderr.getvalue()
+        shown = terminal.getvalue()
     assert "I(X;Y)" in shown and "3/10" in shown
 
 

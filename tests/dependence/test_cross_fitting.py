@@ -35,8 +35,8 @@ def test_every_sample_is_held_out(num, folds, monkeypatch):
     variables = Variables(np.random.default_rng(0).normal(size=(num, 4)), (2, 2))
     order = np.random.default_rng(1).permutation(num)
     terms = mutual_information_terms(0, 1)
-    settings = dict(fitting=CrossFitting(folds=folds), progress=Progress("I(X;Y)"), key=jr.key(0))
-    found = departures(variables, terms, order, **settings)
+    progress = Progress("I(X;Y)")
+    found = departures(variables, terms, order, fitting=CrossFitting(folds=folds), progress=progress, key=jr.key(0))
     assert not found.whole.any() and not found.half.any()
     halves, wholes = calls[:2], calls[2:]
     for several in (halves, wholes):

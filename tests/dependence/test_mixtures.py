@@ -183,8 +183,8 @@ def test_mixtures_are_measured_on_samples_held_out(num, monkeypatch):
     monkeypatch.setattr("entropax.dependence._cross_fitting.fitted_mixtures", spy)
     variables = Variables(np.random.default_rng(0).normal(size=(num, 2)), (1, 1), (True, True))
     order = np.random.default_rng(1).permutation(num)
-    settings = dict(fitting=CrossFitting(), progress=Progress("I(X;Y)"), key=jr.key(0))
-    departures(variables, mutual_information_terms(0, 1)[:1], order, **settings)
+    terms, progress = mutual_information_terms(0, 1)[:1], Progress("I(X;Y)")
+    departures(variables, terms, order, fitting=CrossFitting(), progress=progress, key=jr.key(0))
     assert all(not np.isin(held, fitted).any() for fitted, held in calls)
     for several in (calls[:5], calls[5:]):
         np.testing.assert_array_equal(np.sort(np.concatenate([held for _, held in several])), np.arange(num))

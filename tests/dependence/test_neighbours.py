@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from typing import Any
 
 import jax.random as jr
 import numpy as np
@@ -89,7 +90,7 @@ def test_every_quantity_has_a_first_answer():
     dual = entropy(0, 1, 2) - sum(entropy(0, 1, 2) - entropy(*(j for j in range(3) if j != i)) for i in range(3))
     given = entropy(0, 2) + entropy(1, 2) - entropy(2) - entropy(0, 1, 2)
     x, y, z = table.T
-    settings = dict(fitting=FIRST, key=jr.key(0))
+    settings: dict[str, Any] = dict(fitting=FIRST, key=jr.key(0))
     found = {
         "total": (dependence.total_correlation(table, **settings), total),
         "dual": (dependence.dual_total_correlation(table, **settings), dual),

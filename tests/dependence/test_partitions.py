@@ -11,7 +11,7 @@ import entropax as ex
 from entropax.dependence._mixtures import departure_of_partitions, log_density
 
 
-def evidence(points, depth):
+def evidence(points, depth) -> float:
     """log Φ of a rectangle, by the recursion as it stands: `points` in units of the rectangle."""
     n = len(points)
     cuts = [axis for axis in (0, 1) if depth[axis] > 0]
@@ -26,7 +26,7 @@ def evidence(points, depth):
         parts = points[~second] * unit, points[second] * unit - offset
         shares = betaln(len(parts[0]) + 0.5, len(parts[1]) + 0.5) - betaln(0.5, 0.5)
         terms.append(np.log(0.5 / len(cuts)) + n * np.log(2) + shares + sum(evidence(part, less) for part in parts))
-    return logsumexp(terms)
+    return float(logsumexp(terms))
 
 
 def test_the_density_is_the_ratio_of_evidences():

@@ -158,7 +158,8 @@ def test_what_ranks_do_not_resolve():
 def _nothing_found(*arguments, **keys) -> Departures:
     found = departures(*arguments, **keys)
     folds = [fold._replace(networks=(None,) * len(fold.networks)) for fold in found.folds]
-    return Departures(np.zeros_like(found.whole), np.zeros_like(found.half), folds)
+    nothing = np.zeros_like(found.whole)
+    return Departures(nothing, nothing, nothing, folds)
 
 
 @pytest.mark.slow
