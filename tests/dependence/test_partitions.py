@@ -26,7 +26,7 @@ def evidence(points, depth) -> float:
         parts = points[~second] * unit, points[second] * unit - offset
         shares = betaln(len(parts[0]) + 0.5, len(parts[1]) + 0.5) - betaln(0.5, 0.5)
         terms.append(np.log(0.5 / len(cuts)) + n * np.log(2) + shares + sum(evidence(part, less) for part in parts))
-    return float(logsumexp(terms))
+    return float(np.asarray(logsumexp(terms)))
 
 
 def test_the_density_is_the_ratio_of_evidences():

@@ -15,39 +15,39 @@ from ._gaussian import canonical
 from ._variables import Layout, Term, Variable, Variables
 
 
-# Samples with different labels are this far apart: much farther than normal scores ever are.
+# The distance between samples with different labels, which is much larger than any between normal scores.
 _APART = 1e3
 
-# So many samples, or this many times as many over the number of columns, show what half of the samples miss, and what
-# neighbours miss of Gaussians.
+# The gain from half of the samples to all, and the bias on Gaussians, are measured on this many samples divided by the
+# number of columns.
 _MOST_COMPARED = 12_000
 
-# Up to so many columns samples within a distance are counted by a tree, whose leaves have so many samples; beyond, one
-# after the other, in blocks of so many.
+# With at most this many columns a tree counts the samples within a distance; its leaves hold this many samples. With
+# more columns all pairs of samples are compared, this many rows at a time.
 _MOST_TREE_COLUMNS, _LEAF, _BLOCK = 3, 32, 16
 
-# The neighbour at the distance itself does not count, also where float32 rounds it.
+# Distances are shortened by this share, so that the neighbour at the distance itself does not count, also in float32.
 _ROUNDING = 1e-5
 
-# The share in doubt of what neighbours find beyond second moments, and of the bias that is taken off.
+# The shares that count as errors: of what neighbours find beyond second moments, and of the bias that is subtracted.
 _DOUBT_BEYOND, _DOUBT_BIAS = 0.25, 0.5
 
 
 @dataclasses.dataclass(frozen=True)
 class NearestNeighbours:
-    r"""The `fitting` of a first answer, which takes a second: how many samples lie near each sample. With the distance
-    $\rho_i$ of the $k$-th nearest neighbour of sample $i$ in all columns, and the number $n_S(i)$ of samples nearer
-    than that in a set $S$ of them,
+    r"""A `fitting` that gives a first answer in a second, by counting the samples near each sample. With the distance
+    $\rho_i$ from sample $i$ to its $k$-th nearest neighbour in all columns, and the number $n_S(i)$ of samples within
+    this distance in a set $S$ of variables,
 
     $$\hat I(X;Y) = \psi(k) + \psi(N) - \tfrac1N\sum_i\bigl[\psi(n_X(i)) + \psi(n_Y(i))\bigr].$$
 
-    Other quantities have the sum of their own sets. Samples with different labels are no neighbours. Of numbers, the
-    bias that the same estimator has on Gaussian samples with the same covariance is taken off; then twice the estimate
-    of all samples, less that of half of them, is the value.
+    Other quantities are sums over their own sets of variables. Samples with different labels are not neighbours. For
+    numbers, the bias of the same estimator on Gaussian samples with the same covariance is subtracted. The value is
+    twice the estimate by all samples minus the estimate by half of them.
 
-    Neighbours see any shape, but of many columns or of sharp structure they see too little. The error bar holds the
-    error that falls as $N^{-1/d}$ of $d$ columns, half of the bias that was taken off, and a quarter of what neighbours
-    find beyond second moments.
+    Neighbours detect any shape, but underestimate information in many columns and in sharp structure. The error bar
+    combines the error of finite data, an error that falls as $N^{-1/d}$ in $d$ columns, half of the subtracted bias,
+    and a quarter of what neighbours find beyond second moments. The result has no p-value.
 
     **Arguments:**
 
@@ -72,9 +72,9 @@ class Counted(NamedTuple):
 
     **Arguments:**
 
-    - `pointwise`: of each sample, by all samples, without the bias.
-    - `halved`: the mean, by half of the samples, without theirs.
-    - `stderr_fit`: how far the value may be off, but for the chance of samples.
+    - `pointwise`: the share of each sample, by all samples, after the bias is subtracted.
+    - `halved`: the mean by half of the samples, after their bias is subtracted.
+    - `stderr_fit`: the standard error of the estimator, without that of finite data.
     """
 
     pointwise: Float64[np.ndarray, " num"]
@@ -85,8 +85,7 @@ class Counted(NamedTuple):
 def counted(
     apart: Layout, terms: Sequence[Term], order: Int[np.ndarray, " num"], k: int, gaussian: float, seed: int
 ) -> Counted:
-    """The quantity of which `terms` are the sum, by `k` neighbours. Halves are runs of `order`, and `gaussian` is what
-    second moments tell of it."""
+    """The sum of `terms` by `k` neighbours. Halves are runs of `order`; `gaussian` is the part of second moments."""
     columns, is_numbers = _columns(apart)
     sets = _sets(terms)
     dim = sum(part.shape[1] for part in columns)
@@ -108,7 +107,7 @@ def counted(
     bias = bias_of_half = 0.0
     if is_numbers:
         drawn, exact = _gaussian_samples(columns, sets, rng)
-        # All share the same draws, and so the chance that these are not quite Gaussian.
+        # The same draws serve both sizes, so that their own sampling error cancels in the difference.
         bias = float((_pointwise(drawn, sets, rows, k) - exact[rows]).mean())
         bias_of_half = float((by_halves(drawn) - exact[rows]).mean())
     value = float(whole.mean()) - bias
@@ -120,7 +119,7 @@ def counted(
 
 
 def _columns(apart: Layout) -> tuple[list[Float64[np.ndarray, "num columns"]], bool]:
-    """The columns of each variable in which neighbours are sought, and whether all are numbers that do not repeat."""
+    """The columns of each variable, whitened, and whether all are numbers that do not repeat."""
     scores = [variable.scores for variable in apart.variables]
     dims = [part.shape[1] for part in scores]
     if sum(dims):
@@ -146,12 +145,12 @@ def _sets(terms: Sequence[Term]) -> dict[tuple[int, ...], float]:
 def _pointwise(columns, sets, rows, k: int) -> Float64[np.ndarray, " measured"]:
     """The quantity at each of `rows`, among all samples."""
     joint = np.concatenate(columns, 1)
-    # Of a label that few samples have, all of these are neighbours.
+    # If fewer than `k` other samples have the same labels, all of them are neighbours.
     distances = KDTree(joint, _LEAF).query(joint[rows], k + 1, p=np.inf, distance_upper_bound=_APART / 2)[0][:, 1:]
     finite = np.isfinite(distances)
     near = finite.sum(1)
     distance = np.where(finite, distances, 0).max(1)
-    # Where all columns are labels, all that share them are equally near.
+    # If all columns are labels, all samples with the same labels are at distance zero.
     tied = distance == 0
     within = np.where(tied, _APART / 4, distance * (1 - _ROUNDING))
     everyone = tuple(range(len(columns)))
@@ -176,7 +175,7 @@ def _counts(values, rows, within) -> Int[np.ndarray, " measured"]:
         return np.searchsorted(column, own + within, "right") - np.searchsorted(column, own - within, "left")
     if values.shape[1] <= _MOST_TREE_COLUMNS:
         return KDTree(values, _LEAF).query_ball_point(values[rows], within, p=np.inf, return_length=True)
-    # In more columns a tree leaves out too few samples to be worth its time.
+    # In more columns a tree excludes too few samples to be faster.
     columns, radius = values.T.astype(np.float32), within.astype(np.float32)
     found = np.zeros(len(rows), int)
     for begin in range(0, len(rows), _BLOCK):
