@@ -43,6 +43,7 @@ def _row(value, stderr, **peers):
         "covers": True,
         "converged": value > 0.9,
         "seconds": 1.0,
+        "first": {"value": 0.7, "covers": False, "seconds": 0.1},
     }
 
 
@@ -54,14 +55,14 @@ def test_what_is_behind_the_best_of_the_others():
     rows = [_row(0.8, 0.02, copula=0.9), _row(1.0, 0.02, copula=0.9, neighbours=1.1)]
     found = run.summary(rows)
     assert found["behind"] == 1 and abs(found["error of ours"] - 0.1) < 1e-12
+    assert abs(found["error of first answer"] - 0.3) < 1e-12 and found["covered by first answers"] == 0
     assert abs(found["error of neighbours"] - 0.1) < 1e-12 and "error of scikit_learn" not in found
 
 
 @pytest.mark.slow
 def test_it_goes_on_where_it_ended(tmp_path, monkeypatch):
-    short = ex.dependence.CrossFitting(folds=2, steps=240)
-    estimate = functools.partial(ex.dependence.mutual_information, fitting=short)
-    monkeypatch.setattr(ex.dependence, "mutual_information", estimate)
+    short = functools.partial(ex.dependence.CrossFitting, folds=2, steps=240)
+    monkeypatch.setattr(ex.dependence, "CrossFitting", short)
     options = run.Options(samples=300, first=4, problems=2, shard="0/2", root=str(tmp_path))
     assert [row["name"] for row in run.run(options)] == ["gaussian-4"]
     rows = run.main(["--samples", "300", "--first", "4", "--problems", "2", "--root", str(tmp_path)])
