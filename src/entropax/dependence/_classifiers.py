@@ -26,10 +26,10 @@ _PENALTIES = (1e-3, 1e-1, 10.0, 1e3)
 _TREES, _LEAVES = (10, 30, 100), 8
 _SHARES = (0.08, 0.3, 1.0)
 
-# Of the network. With a learning rate of a fifth, it needs three times as many epochs to predict labels as well.
+# With a fifth of this learning rate the network needs three times as many epochs for the same likelihood.
 _WIDTHS, _LEARNING_RATE = (64, 64), 5e-3
 
-# Of few samples a network has learned all that it will when it has seen each so many times, and taken so many steps.
+# A network trains for at most this many epochs, or until it has taken this many steps if those are more.
 _MOST_EPOCHS, _FEWEST_STEPS = 60, 200
 
 # How many classifiers come first that are linear, the labels' shares among them.
@@ -153,9 +153,9 @@ def classified(
     key: PRNGKeyArray,
 ) -> Classified:
     r"""Cross-fits the classifiers of all terms. With $I(X;Y \mid C) = \mathbb E\log q(y \mid x, c) -
-    \mathbb E\log q(y \mid c)$, each term is what is left of the identity of I-MMSE where noise is added to labels: the
-    best denoiser of a label is a classifier, and the integral over all noise levels of its error is the cross-entropy.
-    Unlike noise in $X$ it is never above $H(Y)$.
+    \mathbb E\log q(y \mid c)$, each term is the I-MMSE identity for noise that is added to labels: the
+    best denoiser of a label is a classifier, and the integral of its error over all noise levels is the cross-entropy.
+    The sum never exceeds $H(Y)$.
 
     **Arguments:**
 

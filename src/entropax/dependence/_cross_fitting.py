@@ -28,208 +28,51 @@ from ._network import Begun, CHECKS, continued, Departure, has_edges, improvemen
 from ._variables import STEPS, Term, Variables
 
 
-_Result = TypeVar("_Result")
-
-# Of what is written here; a later one may mean something else by the same names.
-_FORMAT = 1
-
-
-class NotKeptWarning(UserWarning):
-    """What was found cannot be kept, and would have to be found again after an interruption."""
-
-
-def kept(
-    folder: str | os.PathLike[str] | None,
-    made_of: Sequence[Any],
-    compute: Callable[[], _Result],
-    *,
-    pack: Callable[[_Result], dict[str, Any]],
-    unpack: Callable[[dict[str, np.ndarray]], _Result],
-) -> _Result:
-    """The result of a computation: read from a folder if an earlier process has left it there, else computed, and
-    written there at once.
-
-    A file is named by a digest of all that the result depends on, and of the versions of Entropax and JAX, so that the
-    results of other samples, settings or keys may lie in the same folder and are never taken for this one. Files are
-    written whole, so that any number of processes may share the folder.
-
-    **Arguments:**
-
-    - `folder`: it is made at the first result; without one nothing is kept.
-    - `made_of`: all that the result depends on: numbers, text, keys, and pytrees of arrays.
-    - `compute`: what makes the result.
-    - `pack`, `unpack`: between the result and arrays by name.
-
-    **Returns:** the result, to the bit the same either way.
-
-    **Raises:** `ValueError` where the folder is a file.
-
-    **Warns:** `UserWarning` where the file of the result is damaged, and the result is computed again;
-    `NotKeptWarning` where the result, which is returned all the same, cannot be written.
-    """
-    if folder is None:
-        return compute()
-    name = f"{_digest(made_of)}.npz"
-    try:
-        file = pathlib.Path(folder) / name
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return unpack(dict(archive))
-    except FileNotFoundError:
-        pass
-    except NotADirectoryError:
-        raise ValueError(f"`checkpoint` must be a folder; {str(folder)!r} is none. Name another.") from None
-    # The readers of archives and of headers raise a dozen kinds of exceptions.
-    except Exception as error:
-        warnings.warn(
-            f"{pathlib.Path(folder) / name} is damaged ({error}); what it held is computed again.",
-            stacklevel=2,
-        )
-    result = compute()
-    content = io.BytesIO()
-    np.savez(content, **{name: np.asarray(array) for name, array in pack(result).items()})  # pyright: ignore[reportArgumentType]
-    try:
-        # Once more from what was given: it may be gone meanwhile.
-        place = pathlib.Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
-        write(place / name, content.getvalue())
-    except OSError as error:
-        warnings.warn(
-            f"results cannot be kept in {str(folder)!r} ({error.strerror or error}): the work goes on, but what ends "
-            "from now on would be done again after an interruption.",
-            NotKeptWarning,
-            stacklevel=2,
-        )
-    return result
-
-
-def array_of(arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """The one array of a result that is an array."""
-    return arrays["array"]
-
-
-def as_array(array: np.ndarray) -> dict[str, np.ndarray]:
-    """What [`array_of`][] reads."""
-    return {"array": array}
-
-
-def _digest(parts: Sequence[Any]) -> str:
-    versions = [importlib.metadata.version(name) for name in ("entropax", "jax")]
-    leaves, structure = jax.tree.flatten([_FORMAT, versions, list(parts)])
-    digest = hashlib.sha256(repr(structure).encode())
-    for leaf in leaves:
-        if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            leaf = jax.random.key_data(leaf)
-        if isinstance(leaf, jax.Array | np.ndarray):
-            array = np.asarray(leaf)
-            digest.update(f"{array.dtype}{array.shape}".encode())
-            digest.update(array.tobytes())
-        else:
-            digest.update(f"{type(leaf).__name__} {leaf!r}".encode())
-        digest.update(b"\0")
-    return digest.hexdigest()[:32]
-
-
-# Where members predict nearly the same a mixture is slow to settle.
-_ROUNDS = 300
-
-
-def stacked(
-    members: Float[np.ndarray, "members num"], folds: Sequence[Int[np.ndarray, "..."]]
-) -> Float64[np.ndarray, " num"]:
-    r"""$\log\sum_m w_m e^{\ell_m}$ of log-densities $\ell_m$ of samples held out, with weights that make the samples of
-    all other folds likeliest.
-
-    **Arguments:**
-
-    - `members`: log-densities of the samples, by each of two or more members, up to what all share. One of them at
-        least is finite, whatever the sample.
-    - `folds`: which samples share their weights.
-
-    ??? cite "Source"
-        Smyth and Wolpert, Linearly combining density estimators via stacking (1999).
-    """
-    likelihood, most = _likelihood(members)
-    found = np.zeros(members.shape[1])
-    for held in folds:
-        found[held] = np.log(np.asarray(weights(members, held), np.float64) @ likelihood[:, held])
-    return found + most
-
-
-def weights(
-    members: Float[np.ndarray, "members num"], left_out: Int[np.ndarray, " some"] | None = None
-) -> Float32[np.ndarray, " members"]:
-    """The weights of [`stacked`][], which make all samples likeliest but those `left_out`."""
-    seen = np.ones(members.shape[1], np.float32)
-    if left_out is not None:
-        seen[left_out] = 0
-    return np.asarray(_weights(_likelihood(members)[0], seen))
-
-
-def _likelihood(members):
-    most = members.max(0)
-    return np.exp(members - most).astype(np.float32), most
-
-
-@jax.jit
-def _weights(likelihood, seen):
-    """By expectation maximisation. All members together are taken to have explained one sample more than they did, so
-    that none is left out."""
-    count = len(likelihood)
-    # The first member, the simplest, has half of the weight to begin with.
-    begin = jnp.full(count, 0.5 / (count - 1)).at[0].set(0.5)
-
-    def step(_, weights):
-        share = likelihood * weights[:, None]
-        share = share / share.sum(0)[None]
-        return (1 / count + (share * seen[None]).sum(1)) / (seen.sum() + 1)
-
-    return jax.lax.fori_loop(0, _ROUNDS, step, begin)
-
-
 # Draws of noise at each check and for the estimate, over all samples.
 _CHECK_DRAWS, _DRAWS = 20_000, 1_600_000
 
-# More of one sample tell nothing beside the chance of the sample itself.
+# The most draws for one sample: beyond, the sampling error of the data is much larger than that of the noise.
 _MOST_DRAWS = 1_600
 
 _FEWEST_STEPS = 240
 
-# At how many checks, at most, a fit to all other folds takes over what half of the samples taught. Later on it would
-# have learned some of these by heart, which more of them hardly undo.
+# The network of a fold continues from one that was fitted to half of the samples, after this many checks of its
+# training at most. Later that network would have memorised some of its samples.
 _TAKEN_OVER = 5
 
-# Mixtures are fitted to so many columns at most. To two columns or fewer no network is fitted: mixtures and kernels
-# predict them as well, in a tenth of the time.
+# The most columns that mixtures are fitted to, and the most without a network: mixtures, kernels and partitions predict
+# two columns about as well, in a tenth of the time.
 _MOST_MIXED, _MOST_ALONE = 10, 2
 
-# A density that has no more than this share in predicting the first fold is not fitted to the others.
+# A density whose weight in the first fold is no larger than this is not fitted for the other folds.
 _LEAST_SHARE = 0.01
 
-# How often a law that is conditioned is fitted, for one that is not: it is harder, but what is missed of the other
-# would count for information.
+# The rows of a batch for a conditional distribution, relative to an unconditional one. The conditional is harder to
+# fit, but what is missed of the other would count as information.
 _CONDITIONED = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class CrossFitting:
-    r"""How densities are fitted to samples that they are not measured on. For every fold one network is fitted to all
-    other folds; two more are fitted to half as many samples, which shows the error that vanishes with more samples, and
-    the others continue from the first quarter of their training. Mixtures and kernels are fitted to the same samples,
-    and have no settings.
+    r"""The default `fitting`: densities are fitted to some samples and measured on others. For every fold, mixtures,
+    kernels and a network are fitted to all other folds. Two further fits of each use half as many samples, which shows
+    how the error falls with the number of samples. The networks of the folds continue from a quarter of the training of
+    these two.
 
     **Arguments:**
 
-    - `folds`: how many.
-    - `steps`: of a training on 10 000 samples; on $N$, $\sqrt{N / 10^4}$ times as many.
-    - `batch_size`: a multiple of 32.
+    - `folds`: the number of folds.
+    - `steps`: the training steps of a network on 10 000 samples; $N$ samples take $\sqrt{N / 10^4}$ times as many.
+    - `batch_size`: of the network; a multiple of 32.
     - `learning_rate`: of Muon.
-    - `precision`: a standard error, in nats, at which the work ends: where the first answer of
-        [`entropax.dependence.NearestNeighbours`][] is as good, no density is fitted. By default all are.
-    - `checkpoint`: a folder that keeps what each fit gives as soon as it ends, so that the same call, after an
-        interruption, goes on from there to the same numbers. What belongs to other samples, settings or keys may lie
-        there too.
+    - `precision`: a standard error in nats. If that of the first answer, of
+        [`entropax.dependence.NearestNeighbours`][], is no larger, the first answer is returned and no density is
+        fitted. By default densities are always fitted.
+    - `checkpoint`: a folder to which every network and every classifier is written as soon as it is fitted, so that the
+        same call resumes after an interruption and returns the same numbers. Results of other samples, settings or keys
+        may lie in the same folder.
 
-    **Raises:** `ValueError` where these are out of their ranges.
+    **Raises:** `ValueError` if an argument is out of its range.
     """
 
     folds: int = 5
@@ -266,8 +109,15 @@ def num_steps(fitting: CrossFitting, num: int) -> int:
 
 
 class Fold(NamedTuple):
-    """What is left to measure a fold with: the splits, the chosen networks of each law (`None`: the Gaussian), and a
-    mixture with its coordinates where it predicts the first law better than they do."""
+    """What measures the samples of a fold.
+
+    **Arguments:**
+
+    - `split`: the samples.
+    - `rows`: those of the fold.
+    - `networks`: the network of each conditional distribution; `None` stands for its Gaussian.
+    - `mixture`: a mixture and its coordinates, if it predicts the first distribution better than the network does.
+    """
 
     split: Split
     rows: Int[np.ndarray, " held"]
@@ -282,7 +132,7 @@ class Departures(NamedTuple):
 
     - `whole`, `half`: by fits to all other folds, and by fits to half as many samples, of all densities together.
     - `alone`: as `whole`, by the one density that predicts best.
-    - `folds`: what is left of the fits to all other folds.
+    - `folds`: what measures the samples of each fold.
     """
 
     whole: Float[np.ndarray, "laws num"]
@@ -292,7 +142,7 @@ class Departures(NamedTuple):
 
 
 class _Job(NamedTuple):
-    """Samples to fit to, those to measure, and what to begin with."""
+    """The rows to fit to, the rows to measure, all samples, and the network that the training continues from."""
 
     fitted: Int[np.ndarray, " few"]
     held: Int[np.ndarray, " held"]
@@ -309,21 +159,21 @@ def departures(
     progress: Progress,
     key: PRNGKeyArray,
 ) -> Departures:
-    """Cross-fits the departures of the laws of all terms.
+    """Cross-fits how the conditional distributions of all terms depart from their Gaussians.
 
     **Arguments:**
 
     - `variables`: the samples.
-    - `terms`: the laws.
+    - `terms`: the conditional distributions.
     - `order`: of the samples; folds are runs of it.
-    - `fitting`: how.
-    - `progress`: what is told of every fit and every check of a training.
+    - `fitting`: the settings.
+    - `progress`: counts every mixture and every check of a training.
     - `key`: all randomness.
 
-    **Raises:** `ValueError` where what is left beside a fold has no more samples than columns; `FloatingPointError`
-        where a training diverges.
+    **Raises:** `ValueError` if all folds but one have no more samples than columns; `FloatingPointError` if a training
+        diverges.
 
-    **Returns:** the departures; none where half of what is left beside a fold has no more samples than columns.
+    **Returns:** the departures, which are zero if half of these samples are no more than the columns.
     """
     num, dim = variables.values.shape
     half_key, whole_key, noise_key = jr.split(key, 3)
@@ -377,8 +227,8 @@ class _Members(NamedTuple):
 
     **Arguments:**
 
-    - `departures`: of all samples, by each of them.
-    - `fitted`: what is left of the mixtures of each fold.
+    - `departures`: of all samples, by each density.
+    - `fitted`: the mixtures of each fold.
     """
 
     departures: dict[tuple, Float[np.ndarray, "laws num"]]
@@ -400,8 +250,8 @@ def _by_mixtures(
     progress: Progress,
     rng: np.random.Generator,
 ) -> _Members:
-    """The departures by mixtures, kernels and, of two columns, partitions. Those that the first job shows to add
-    nothing to the others are not fitted again."""
+    """The departures by mixtures, kernels and, for two columns, partitions. A density without weight in the first job
+    is not fitted for the others."""
     columns = [(variables.columns(term.of).tolist(), variables.columns(term.given).tolist()) for term in terms]
     found, names = [], None
     progress.expect(len(jobs))
@@ -424,15 +274,15 @@ def _by_mixtures(
 
 
 def _that_add(members: dict[tuple, np.ndarray]) -> set[tuple]:
-    """The names of the members that have a share in predicting some law."""
+    """The names of the members that have a weight in some conditional distribution."""
     every = np.stack([np.zeros_like(next(iter(members.values()))), *members.values()])
     shares = np.max([weights(every[:, law]) for law in range(every.shape[1])], 0)[1:]
     return {name for name, share in zip(members, shares) if share > _LEAST_SHARE}
 
 
 def _with_mixtures(folds: list[Fold], whole: _Members, of_networks: float) -> list[Fold]:
-    """Folds with the mixture of few components that predicts the first law best, if over all samples it is better than
-    the Gaussian and than the networks."""
+    """The folds with the mixture of few components that predicts the first distribution best, if it predicts all
+    samples better than the Gaussian and the networks do."""
     gains = {name: whole.departures[name][0].sum() for name in (whole.fitted[0].few if whole.fitted else ())}
     best = max(gains, key=lambda name: gains[name], default=None)
     if best is None or gains[best] <= max(of_networks, 0.0):
@@ -441,7 +291,7 @@ def _with_mixtures(folds: list[Fold], whole: _Members, of_networks: float) -> li
 
 
 def _stacked(whole: _Members, held: Sequence[Int[np.ndarray, "..."]], laws: int, num: int) -> np.ndarray:
-    """The departure of each law by all members together, one of which is the Gaussian."""
+    """The departure of each conditional distribution by all members together, one of which is the Gaussian."""
     members = np.stack([np.zeros((laws, num)), *(one for one in whole.departures.values() if one.any())])
     if len(members) == 1:
         return members[0]
@@ -449,23 +299,27 @@ def _stacked(whole: _Members, held: Sequence[Int[np.ndarray, "..."]], laws: int,
 
 
 def _best(whole: _Members, laws: int, num: int) -> Float[np.ndarray, "laws num"]:
-    """The departures by the member that predicts all laws best, one of which is the Gaussian."""
+    """The departures by the member that predicts all conditional distributions best. The Gaussian is a member."""
     return max([np.zeros((laws, num)), *whole.departures.values()], key=np.sum)
 
 
 def _fit(variables, terms, jobs, fitting, progress, key, noise_key):
-    """What every law departs by, and what that is continued by; what is left of each job; what another begins with."""
+    """Fits networks to every job.
+
+    **Returns:** the departures of all samples, with the integrals by which they are continued beyond the sharpness of
+        networks; the folds; and the networks that other trainings continue from.
+    """
     num = len(variables.values)
     devices = _devices()
     splits = [jax.device_put(job.split, device) for job, device in zip(jobs, itertools.cycle(devices))]
     blocks = _blocks(terms, fitting.batch_size // 32)
     settings = dict(
-        # As many for half of the samples: what the fits differ by shall be the samples alone.
+        # Fits to half of the samples take as many steps, so that fits differ by their samples alone.
         steps=num_steps(fitting, num),
         learning_rate=fitting.learning_rate,
         repetitions=max(4, _CHECK_DRAWS // num),
     )
-    # What everything below is made of.
+    # All that the results below depend on.
     given = variables.values, variables.dims, variables.ranked, terms, blocks, settings
 
     def fit(item):
@@ -566,6 +420,164 @@ def in_threads(function: Callable, items: Iterable) -> list:
         try:
             return list(pool.map(function, items))
         except BaseException:
-            # Of an interrupt, or a fit that failed, the others shall not be waited for.
+            # After an interrupt or a failed fit the other fits are not waited for.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+# Where members predict nearly the same a mixture is slow to settle.
+_ROUNDS = 300
+
+
+def stacked(
+    members: Float[np.ndarray, "members num"], folds: Sequence[Int[np.ndarray, "..."]]
+) -> Float64[np.ndarray, " num"]:
+    r"""$\log\sum_m w_m e^{\ell_m}$ of log-densities $\ell_m$ of samples held out, with weights that make the samples of
+    all other folds likeliest.
+
+    **Arguments:**
+
+    - `members`: log-densities of the samples, by each of two or more members, up to what all share. One of them at
+        least is finite, whatever the sample.
+    - `folds`: which samples share their weights.
+
+    ??? cite "Source"
+        Smyth and Wolpert, Linearly combining density estimators via stacking (1999).
+    """
+    likelihood, most = _likelihood(members)
+    found = np.zeros(members.shape[1])
+    for held in folds:
+        found[held] = np.log(np.asarray(weights(members, held), np.float64) @ likelihood[:, held])
+    return found + most
+
+
+def weights(
+    members: Float[np.ndarray, "members num"], left_out: Int[np.ndarray, " some"] | None = None
+) -> Float32[np.ndarray, " members"]:
+    """The weights of [`stacked`][], which make all samples likeliest but those `left_out`."""
+    seen = np.ones(members.shape[1], np.float32)
+    if left_out is not None:
+        seen[left_out] = 0
+    return np.asarray(_weights(_likelihood(members)[0], seen))
+
+
+def _likelihood(members):
+    most = members.max(0)
+    return np.exp(members - most).astype(np.float32), most
+
+
+@jax.jit
+def _weights(likelihood, seen):
+    """By expectation maximisation. All members together are taken to have explained one sample more than they did, so
+    that none is left out."""
+    count = len(likelihood)
+    # The first member, the simplest, has half of the weight to begin with.
+    begin = jnp.full(count, 0.5 / (count - 1)).at[0].set(0.5)
+
+    def step(_, weights):
+        share = likelihood * weights[:, None]
+        share = share / share.sum(0)[None]
+        return (1 / count + (share * seen[None]).sum(1)) / (seen.sum() + 1)
+
+    return jax.lax.fori_loop(0, _ROUNDS, step, begin)
+
+
+_Result = TypeVar("_Result")
+
+# Of what is written here; a later one may mean something else by the same names.
+_FORMAT = 1
+
+
+class NotKeptWarning(UserWarning):
+    """What was found cannot be kept, and would have to be found again after an interruption."""
+
+
+def kept(
+    folder: str | os.PathLike[str] | None,
+    made_of: Sequence[Any],
+    compute: Callable[[], _Result],
+    *,
+    pack: Callable[[_Result], dict[str, Any]],
+    unpack: Callable[[dict[str, np.ndarray]], _Result],
+) -> _Result:
+    """The result of a computation: read from a folder if an earlier process has left it there, else computed, and
+    written there at once.
+
+    A file is named by a digest of all that the result depends on, and of the versions of Entropax and JAX, so that the
+    results of other samples, settings or keys may lie in the same folder and are never read as this one. Files are
+    written whole, so that any number of processes may share the folder.
+
+    **Arguments:**
+
+    - `folder`: it is made at the first result; without one nothing is kept.
+    - `made_of`: all that the result depends on: numbers, text, keys, and pytrees of arrays.
+    - `compute`: what makes the result.
+    - `pack`, `unpack`: between the result and arrays by name.
+
+    **Returns:** the result, to the bit the same either way.
+
+    **Raises:** `ValueError` where the folder is a file.
+
+    **Warns:** `UserWarning` where the file of the result is damaged, and the result is computed again;
+    `NotKeptWarning` where the result, which is returned all the same, cannot be written.
+    """
+    if folder is None:
+        return compute()
+    name = f"{_digest(made_of)}.npz"
+    try:
+        file = pathlib.Path(folder) / name
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            return unpack(dict(archive))
+    except FileNotFoundError:
+        pass
+    except NotADirectoryError:
+        raise ValueError(f"`checkpoint` must be a folder; {str(folder)!r} is none. Name another.") from None
+    # The readers of archives and of headers raise a dozen kinds of exceptions.
+    except Exception as error:
+        warnings.warn(
+            f"{pathlib.Path(folder) / name} is damaged ({error}); what it held is computed again.",
+            stacklevel=2,
+        )
+    result = compute()
+    content = io.BytesIO()
+    np.savez(content, **{name: np.asarray(array) for name, array in pack(result).items()})  # pyright: ignore[reportArgumentType]
+    try:
+        # Once more from what was given: it may be gone meanwhile.
+        place = pathlib.Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        write(place / name, content.getvalue())
+    except OSError as error:
+        warnings.warn(
+            f"results cannot be kept in {str(folder)!r} ({error.strerror or error}): the work goes on, but what ends "
+            "from now on would be done again after an interruption.",
+            NotKeptWarning,
+            stacklevel=2,
+        )
+    return result
+
+
+def array_of(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """The one array of a result that is an array."""
+    return arrays["array"]
+
+
+def as_array(array: np.ndarray) -> dict[str, np.ndarray]:
+    """What [`array_of`][] reads."""
+    return {"array": array}
+
+
+def _digest(parts: Sequence[Any]) -> str:
+    versions = [importlib.metadata.version(name) for name in ("entropax", "jax")]
+    leaves, structure = jax.tree.flatten([_FORMAT, versions, list(parts)])
+    digest = hashlib.sha256(repr(structure).encode())
+    for leaf in leaves:
+        if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        if isinstance(leaf, jax.Array | np.ndarray):
+            array = np.asarray(leaf)
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(array.tobytes())
+        else:
+            digest.update(f"{type(leaf).__name__} {leaf!r}".encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:32]

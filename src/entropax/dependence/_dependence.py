@@ -19,23 +19,23 @@ from ..integral import Estimate
 # edges, whose networks stop at a finite sharpness.
 _UNLEARNT = 0.03
 
-# What is missing of a fit that twice as many samples free of a third of its error, in units of what all samples find
-# beyond half of them. Errors of few parameters fall as 1/N, those of kernels in two columns as N^(-2/3), and in more
-# columns more slowly.
+# The error of a fit, in units of the difference between fits to all samples and to half of them, if twice the samples
+# remove a third of the error. Errors of few parameters fall as 1/N, those of kernels in two columns as N^(-2/3), and in
+# more columns more slowly.
 MISSING = 2.0
 
-# The same of N^(-1/2). With as much for a standard error, an interval of 95 % holds what is missing where errors fall
-# as slowly as N^(-1/5).
+# The same for errors that fall as N^(-1/2). With this standard error, a 95 % interval covers errors that fall as slowly
+# as N^(-1/5).
 _SLOW = 1 / (2**0.5 - 1)
 
-# What twenty parameters that are fitted in vain cost, times the number of samples.
+# The likelihood that twenty superfluous parameters cost, times the number of samples.
 _RESOLUTION = 10.0
 
-# A bound is broken by a value so many standard errors beyond it, and so much divided by the number of samples, which a
-# single parameter may cost where all samples have the same share and the error vanishes.
+# A value breaks a bound if it lies beyond it by this many standard errors, plus this number divided by that of samples:
+# the cost of a single parameter, which counts if all samples have the same share and the standard error vanishes.
 _BROKEN, _ROUNDING = 3.0, 2.0
 
-# Below this many samples networks learn next to nothing, and the error bars are as coarse.
+# With fewer samples networks learn next to nothing, and error bars are unreliable.
 _FEW = 200
 
 
@@ -45,30 +45,30 @@ class ConvergenceWarning(UserWarning):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dependence:
-    r"""What samples tell of a dependence, in nats.
+    r"""An estimate of a dependence by samples, in nats.
 
     **Arguments:**
 
-    - `estimate`: its value, with the error of finite data and noise; `pointwise` has each sample's share.
-    - `gaussian`: what second moments of the normal scores know of it: the Gaussian copula's; of labels, what logistic
-        regression does, whose logits are those of Gaussians with one covariance.
-    - `fitted`: what fits to all other folds find.
-    - `halved`: what fits to half as many samples find. Twice the samples are taken to free fits to numbers of a third
-        of their error, so that `estimate` is $\mathrm{fitted} + 2\,(\mathrm{fitted} - \mathrm{halved})$, and
-        classifiers of half of it, so that it is $2\,\mathrm{fitted} - \mathrm{halved}$ of labels. What more samples
-        predict worse is not extrapolated.
-    - `stderr_fit`: how far the fits may still be off: of [`entropax.dependence.CrossFitting`][] 2.4 times what all
-        samples find beyond half of them, which is all that would be missing if their error fell as $N^{-1/2}$; half of
-        what the sides differ by; what the densities together differ by from the one that predicts best; and three
-        hundredths of what fits find beyond second moments.
-    - `p_value`: of no dependence at all, by derangements; `None` where it has no such null.
-    - `sides`: the estimates by either variable's prediction from the other, where there are two.
-    - `unseen`: whether the samples are not Gaussian, by their kurtosis, and yet too few for a network to see how.
-    - `kinds`: what each variable was taken for, by its name: labels, ordered values that repeat, or continuous.
-    - `bounds`: between which the quantity lies, whatever the distribution: a mutual information is not below zero, nor
-        above the entropy of a discrete variable.
+    - `estimate`: the value, with the error of finite data and noise; `pointwise` has the share of each sample.
+    - `gaussian`: the part that second moments of the normal scores determine, that of the Gaussian copula; for labels
+        the estimate of logistic regressions, whose logits are those of Gaussians with one covariance.
+    - `fitted`: the estimate by fits to all other folds, without extrapolation.
+    - `halved`: the estimate by fits to half as many samples. Twice the samples are assumed to remove a third of the
+        error of fits to numbers, so that `estimate` is $\mathrm{fitted} + 2\,(\mathrm{fitted} - \mathrm{halved})$, and
+        half of the error of classifiers, so that it is $2\,\mathrm{fitted} - \mathrm{halved}$ for labels. A
+        distribution that more samples predict worse is not extrapolated.
+    - `stderr_fit`: the standard error of the fits. Of [`entropax.dependence.CrossFitting`][] it combines 2.4 times
+        $\mathrm{fitted} - \mathrm{halved}$, all that would be missing if errors fell as $N^{-1/2}$; half of the
+        difference between the sides; the difference between all densities together and the one that predicts best; and
+        3 % of what fits find beyond second moments.
+    - `p_value`: of independence, by derangements; `None` if the quantity has no such null hypothesis.
+    - `sides`: the estimates by predicting either variable from the other, if there are two.
+    - `unseen`: whether the kurtosis shows that the samples are not Gaussian, but no fit finds a departure.
+    - `kinds`: the kind of each variable by its name: labels, ordered values that repeat, or continuous.
+    - `bounds`: the range of the quantity for any distribution: a mutual information is not below zero, nor above the
+        entropy of a discrete variable.
 
-    **Raises:** `FloatingPointError` where the estimate is not finite.
+    **Raises:** `FloatingPointError` if the estimate is not finite.
 
     ??? cite "Source"
         Strong et al., Entropy and information in neural spike trains (1998), for the extrapolation.
@@ -128,9 +128,9 @@ class Dependence:
 
         $$\hat I - q\,s \le I \le \hat I + d, \qquad d^2 = q^2\bigl(s^2 + \tfrac{2d}N\bigr),$$
 
-        with the quantile $q$ and the standard error $s$. A quantity that is not negative has an upper end of its own:
-        of small information the log-ratio has the variance $2I$, so that samples that happen to show too little of it
-        show too small an error too, and the error at the end counts. Without a bound at zero $d = q\,s$.
+        with the quantile $q$ and the standard error $s$. The upper end of a quantity that is not negative uses the
+        error at that end: the log-ratio of small information has the variance $2I$, so that samples which happen to
+        show too little of it also show too small an error. Without a bound at zero $d = q\,s$.
 
         **Raises:** `ValueError` unless `level` is between 0 and 1.
 
@@ -146,8 +146,9 @@ class Dependence:
         return self.value - width, self.value + growth + math.hypot(growth, width)
 
     def samples_for(self, precision: float) -> int:
-        r"""How many samples would have the standard error `precision`, in nats: $N (s / \text{precision})^2$ of $N$
-        with the standard error $s$, as the error of finite data falls as $N^{-1/2}$, and that of fits no slower.
+        r"""The number of samples that would have the standard error `precision`, in nats: $N (s / \text{precision})^2$
+        for $N$ samples with the standard error $s$. The error of finite data falls as $N^{-1/2}$, and that of fits is
+        assumed to fall no more slowly.
 
         **Raises:** `ValueError` unless `precision` is positive.
         """

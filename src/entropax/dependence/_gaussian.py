@@ -29,11 +29,11 @@ def without_swaps(
     correlations: Float64[np.ndarray, "dim dim"],
     ranked: Bool[np.ndarray, " dim"],
 ) -> Float64[np.ndarray, "dim dim"]:
-    r"""Correlations of normal scores, without what the ranks of $N$ samples take off them.
+    r"""Correlations of normal scores, corrected for the swaps of the ranks of $N$ samples.
 
-    Of two columns that nearly agree, neighbours trade places: a sample's ranks differ by as many as lie between, whose
-    number varies as a Poisson variable does. With $\rho = \cos\theta$ for the correlation of a Gaussian's columns,
-    small $\theta$ and $\Delta = 1 / N\varphi$ for the step from one score to the next,
+    The ranks of two columns that nearly agree swap neighbours: the two ranks of a sample differ by the number of
+    samples in between, which has a Poisson distribution. With $\rho = \cos\theta$ for the correlation of a Gaussian's
+    columns, small $\theta$ and $\Delta = 1 / N\varphi$ for the step from one score to the next,
 
     $$\tfrac12\,\mathbb E(x - y)^2 = \tfrac12\theta^2 + \frac\theta{\sqrt\pi}\,\mathbb E\,\Delta$$
 
@@ -430,7 +430,7 @@ def _gaussian(cov, of, given):
     noised, seen = np.zeros(dim, bool), np.zeros(dim, bool)
     noised[of], seen[given] = True, True
     root = _inverse_root(cov[np.ix_(given, given)])
-    # Of the columns seen, whitened: no inverse of what may be nearly singular.
+    # The regression by whitened columns needs no inverse of a matrix that may be nearly singular.
     slopes = root @ root.T @ cov[np.ix_(given, of)]
     left = cov[np.ix_(of, of)] - slopes.T @ cov[np.ix_(given, given)] @ slopes
     eigenvalues, vectors = np.linalg.eigh((left + left.T) / 2)

@@ -207,17 +207,17 @@ def _gaussian_samples(columns, sets, rng):
     return [drawn[:, own] for own in places], found
 
 
-# What is left between nearest neighbours of a variable that is a function of them, as a share of what is left between
-# any two samples.
+# A variable is a function of the others if its residuals differ between nearest neighbours by less than this share of
+# their difference between any two samples.
 _SHARE = 0.05
 
-# Neighbours in more dimensions than these are not near.
+# In more dimensions nearest neighbours are not near.
 _MOST_DIMENSIONS = 10
 
 _CHECKED_ROWS = 10_000
 
-# Counts tell the information of two variables whose pairs of values have so many samples each, on average. An estimate
-# that is so many standard errors below it has missed something.
+# Counting pairs of values estimates the information if each pair has this many samples on average. An estimate that is
+# this many standard errors below that has missed something.
 _SAMPLES_PER_PAIR, _MISSED = 10, 2.0
 
 
@@ -227,8 +227,8 @@ class ResolutionWarning(UserWarning):
 
 
 def check_neighbours(variables: Variables, noisy: Sequence[int], names: list[str], name: str) -> None:
-    """Looks at what second moments leave of a variable where neighbours in all others meet: if nearly the same, it is a
-    function of them, or has less noise than so many samples can show.
+    """Compares the residuals of a variable, after linear regression on all others, between nearest neighbours in the
+    others. If they nearly agree, the variable is a function of the others, or has less noise than the samples resolve.
 
     **Arguments:**
 

@@ -21,8 +21,8 @@ from ._gaussian import Tables
 _BANDS = (2.5, 4.0), (4.0, 5.5)
 _END = _BANDS[-1][1]
 
-# How far the height of edges may differ from one band to the other. Of smooth laws it falls to half, of laws on fewer
-# points than noise of either band tells apart it doubles.
+# The smallest ratio of the heights of edges in the two bands, either way. The height halves from band to band for a
+# smooth density, and doubles for a distribution on points that the noise of both bands separates.
 _ALIKE = 0.75
 
 
@@ -73,7 +73,8 @@ def continued(sums: Float[np.ndarray, "4 num"]) -> Float[np.ndarray, " num"]:
 
 
 def _of_gaussian(begin: float, end: float) -> float:
-    r"""What a band knows of $\mathbb E\,\hat\varepsilon_{\mathcal N}^2 = \mathrm{sigmoid}(-\lambda)$."""
+    r"""The mean of $e^{\lambda/2}\,\mathbb E\,\hat\varepsilon_{\mathcal N}^2 =
+    e^{\lambda/2}\,\mathrm{sigmoid}(-\lambda)$ over a band."""
     above = np.linspace(begin, end, 1_001)
     return float(np.mean(np.exp(above / 2) / (1 + np.exp(above))))
 
@@ -267,23 +268,22 @@ def train(
     tell: Callable[[int], None],
     key: PRNGKeyArray,
 ) -> Round:
-    """Fits one network to all laws at once.
+    """Fits one network to all conditional distributions at once.
 
     **Arguments:**
 
     - `split`: the samples.
-    - `held`: those that the training is looked at by.
-    - `blocks`: the law of each block of the batch.
-    - `start`: what to go on from; a new network where there is none.
+    - `held`: the samples that check the training.
+    - `blocks`: the conditional distribution of each block of the batch.
+    - `start`: the network to continue from; by default a new one.
     - `steps`, `learning_rate`: of Muon, whose rate falls to zero as a cosine.
     - `repetitions`: draws of noise for each sample held out, at each check.
     - `tell`: called with the number of checks that are done.
     - `key`: all randomness.
 
-    **Raises:** `FloatingPointError` where predictions are not finite.
+    **Raises:** `FloatingPointError` if predictions are not finite.
 
-    **Returns:** the averaged weights at each check; the training ends before its time where no check is better than one
-        long ago.
+    **Returns:** the averaged weights at each check. The training ends early if the checks stop improving.
     """
     net_key, noise_key, key = jr.split(key, 3)
     variables, dim = split.tables.member.shape
@@ -294,7 +294,7 @@ def train(
     # Bound to its device, as what comes out of a step is: the first would be compiled on its own.
     state = jax.device_put(_begin(net, budget), device)
     snapshots, curve, best, waited = [], [], 0.0, 0
-    # What the batch is made of weighs the laws.
+    # Distributions are weighed by their rows in the batch.
     weights = np.bincount(blocks, minlength=len(split.tables.of)) / len(blocks)
     for end, chunk_key in zip(ends[checks + 1 :], jr.split(key, CHECKS)):
         with _CALLS[device]:
@@ -352,7 +352,7 @@ def improvements(
 
 @jax.jit
 def _summed(net, tables, values, rows, sizes, law, key) -> Float[Array, "4 num"]:
-    """Of each of the first `sizes[0]` rows, the sum over `sizes[1]` pairs of draws."""
+    """The sum over `sizes[1]` pairs of draws, for each of the first `sizes[0]` rows."""
     held, pairs = sizes
     low, high = _range(tables)
     level_key, key = jr.split(key)
@@ -385,7 +385,7 @@ def _summed(net, tables, values, rows, sizes, law, key) -> Float[Array, "4 num"]
 
 
 def _predictions(net, tables, laws, v, log_snr, noise, sign):
-    """Of noise added to blocks of samples of either sign, by the Gaussians and by the network. Flat."""
+    """The noise in blocks of samples of either sign, as the Gaussians and the network predict it. Flat."""
     z = jnp.sqrt(jax.nn.sigmoid(log_snr))[..., None] * v + jnp.sqrt(jax.nn.sigmoid(-log_snr))[..., None] * noise
     gaussian = jax.lax.map(lambda block: tables.predict(*block), (laws, z, log_snr, v))
     flat = lambda array: array.reshape(-1, *array.shape[2:])

@@ -21,8 +21,9 @@ _REPETITIONS = 2
 
 
 def p_value(folds: Sequence[Fold], shuffled: Sequence[Int[np.ndarray, "..."]], key: PRNGKeyArray) -> float:
-    r"""Of no dependence at all, by the mean of $\log\hat p(a \mid b)$ of the first term over the samples of each fold,
-    and over their derangements, in which no sample meets its own partner; folds are combined by [`combined`][].
+    r"""The p-value of independence. The statistic is the mean of $\log\hat p(a \mid b)$ of the first term over the
+    samples of a fold, compared with that of their derangements, in which no sample keeps its partner. [`combined`][]
+    combines the folds.
 
     **Arguments:**
 
@@ -87,7 +88,7 @@ def cauchy(values: Float[np.ndarray, " several"]) -> float:
 
 @jax.jit
 def _gaussian_log_density(tables: Tables, draws: Float[Array, "draws held dim"]) -> Float[Array, " draws"]:
-    """Of all samples of each draw together, by the first law's Gaussian, up to what all draws share."""
+    """The log-density of all samples of each draw, by the Gaussian of the first term, up to a constant."""
     deviation = jnp.where(tables.of[0][None, None], draws - draws @ tables.regression[0], 0) @ tables.basis[0]
     return -0.5 * jnp.sum(deviation**2 / tables.variances[0][None, None], (1, 2))
 

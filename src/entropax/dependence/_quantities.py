@@ -50,37 +50,39 @@ def mutual_information(
     fitting: CrossFitting | NearestNeighbours = CrossFitting(),
     key: PRNGKeyArray,
 ) -> Dependence:
-    r"""Mutual information $I(X;Y)$, or $I(X;Y \mid C)$ where `given` holds $C$, of samples,
+    r"""Mutual information $I(X;Y)$ of samples, or $I(X;Y \mid C)$ if `given` holds $C$,
 
     $$I(X;Y \mid C) = I_{\mathcal N} + J(X \mid Y, C) - J(X \mid C), \qquad
       J(A \mid B) = \tfrac12\int\mathbb E\bigl[\lVert\varepsilon - \hat\varepsilon_{\mathcal N}\rVert^2 -
       \lVert\varepsilon - \hat\varepsilon(z, \lambda \mid b)\rVert^2\bigr]\,\mathrm{d}\lambda.$$
 
-    Numbers become normal scores, of which second moments tell $I_{\mathcal N}$, in closed form and without bias; one
-    network learns what every conditional law has beyond its Gaussian, and is measured on samples that it has not seen.
-    Of labels $Y$, and of numbers that take few values, it is $\mathbb E\log q(y \mid x, c)/q(y \mid c)$ with a
-    cross-fitted mixture of classifiers for $q$, which is never above $H(Y)$. Numbers some of which repeat, as the zeros
-    of zero-inflated data, are taken apart in the value that repeats, which classifiers predict, and the rest.
+    Numbers become normal scores. Their second moments determine $I_{\mathcal N}$, in closed form and without bias.
+    Mixtures, kernels and one network estimate how every conditional distribution departs from its Gaussian, $J$, and
+    are measured on samples that they were not fitted to. For labels $Y$, and for numbers that take few values, the
+    estimate is $\mathbb E\log q(y \mid x, c)/q(y \mid c)$, with a cross-fitted mixture of classifiers for $q$, and
+    never exceeds $H(Y)$. If some values of a column repeat, as the zeros of zero-inflated data do, classifiers predict
+    whether a sample has such a value, and the fits above do the rest.
 
     **Arguments:**
 
     - `x`: numbers, shape `(num,)` or `(num, dim_x)`.
     - `y`, `given`: the same, or labels: integers, booleans or text.
-    - `x_kind`, `y_kind`, `given_kind`: `"continuous"` for numbers, whose order counts, `"discrete"` for labels, which
-        have none, `"auto"` for what the dtype says. By default `x` holds numbers, and `y` and `given` go by their
-        dtype. `kinds` of the result says what each was taken for.
-    - `fitting`: how networks are fitted.
+    - `x_kind`, `y_kind`, `given_kind`: `"continuous"` for numbers, whose order counts; `"discrete"` for labels, which
+        have no order; `"auto"` to decide by the dtype. By default `x` holds numbers, and the dtypes of `y` and `given`
+        decide. `kinds` of the result has the kind of each variable.
+    - `fitting`: [`entropax.dependence.CrossFitting`][], the default, or [`entropax.dependence.NearestNeighbours`][] for
+        a first answer in a second.
     - `key`: all randomness.
 
-    **Returns:** the estimate. Without `given` it has a p-value of independence.
+    **Returns:** the estimate. With `CrossFitting` and without `given` it has a p-value of independence.
 
     **Raises:** `ValueError` as [`entropax.data.check_samples`][] and, of numbers `y`, as
         [`entropax.dependence.gaussian_information`][], with a fold held out; `FloatingPointError` where a training
         diverges.
 
-    **Warns:** `SamplesWarning` where samples are few, copies of each other or functions of each other;
-        `ConvergenceWarning` where more would move the estimate; `ResolutionWarning` where it may have no bound, and
-        where counting pairs of values gives more than networks find.
+    **Warns:** `SamplesWarning` if samples are few, copies of each other or functions of each other;
+        `ConvergenceWarning` if more samples would move the estimate; `ResolutionWarning` if the information may be
+        infinite, or if counting pairs of values gives more than the fits find.
 
     ??? cite "Source"
         Diffusion models are Kelly gamblers, Eqs. (13), (14); Franzese et al., MINDE (2024); Chernozhukov et al.,
@@ -358,21 +360,21 @@ def estimate(
     bounds: tuple[float, float] = (0.0, math.inf),
     stretch: int = 1,
 ) -> Dependence:
-    """A sum of terms: of continuous parts by second moments and what other fits find beyond them, of discrete parts by
-    classifiers.
+    """Estimates a sum of terms: those of continuous parts by second moments and the fits beyond them, those of discrete
+    parts by classifiers.
 
     **Arguments:**
 
     - `variables`: the samples.
-    - `sides`: the quantity; where it has several forms, all of them, whose mean is taken.
+    - `sides`: the terms of the quantity, for each of its forms, whose mean is the estimate.
     - `order`: of the samples; folds are runs of it.
     - `name`: of the quantity, for errors and warnings.
     - `noisy`: the variables that must not be functions of all others, for the quantity to be finite.
-    - `shuffled`: the variables whose derangements make the null; none, no null.
-    - `fitting`: of networks and classifiers.
+    - `shuffled`: the variables that are deranged for the p-value; if there are none, there is no p-value.
+    - `fitting`: of densities and classifiers.
     - `key`: all randomness.
     - `bounds`: between which the quantity lies, whatever the distribution.
-    - `stretch`: how many samples next to each other the error bar takes for one.
+    - `stretch`: the number of neighbouring samples that count as one sample in the error bar.
 
     **Raises:** `ValueError` as [`entropax.dependence.gaussian_information`][], with a fold held out;
         `FloatingPointError` where a training diverges.
@@ -458,7 +460,7 @@ def _extrapolated(gaussian, weights, found: Departures, labelled: Sequence[Class
     value, linear = gaussian + of_shares(extrapolated.mean(0)), gaussian + of_shares(linear)
     if stretch > 1:
         value, linear = (_by_stretches(one, stretch) for one in (value, linear))
-    # What a single sample has is by the better fit; the extrapolation is of the mean.
+    # The share of a single sample is by the better fit; only the mean is extrapolated.
     pointwise = np.asarray(gaussian.pointwise) + whole
     pointwise += float(value.value) - pointwise.mean()
     value = dataclasses.replace(value, pointwise=jnp.asarray(pointwise, jnp.float32))

@@ -78,7 +78,7 @@ def _is_coarse(column: Real[np.ndarray, " distinct"], num: int) -> bool:
 
 
 def levels(column: Real[np.ndarray, " distinct"]) -> tuple[np.ndarray, float]:
-    """The distinct values in order, those that differ by rounding taken for one, and how much that is."""
+    """The distinct values in order, where values that differ by rounding are one, and the size of the rounding."""
     values = np.unique(column).astype(np.float64)
     # Numbers of less precision arrive in float64 too.
     with np.errstate(over="ignore", under="ignore"):
@@ -266,7 +266,7 @@ def of_columns(
     **Raises:** and **Warns:** as [`of_pair`][].
     """
     order_key, key = jr.split(key)
-    # One after the other, so that each column of labels is a variable of its own.
+    # Each column of labels is a variable of its own.
     checked = [checked_tables({"x": (column, kind)})["x"] for column in np.asarray(x).T]
     found = [variable_of("x", one, own_key) for one, own_key in zip(checked, jr.split(key, len(checked)))]
     raw = np.stack([one.x.reshape(-1) for one in checked], 1)
@@ -308,10 +308,9 @@ def independent_order(
 ) -> Int[np.ndarray, " num"]:
     """A random order of samples, whose contiguous runs serve as folds.
 
-    Rows that [`copies_of`][entropax.dependence._samples.copies_of] takes for copies of one sample are neighbours: a
-    network that is fitted to one copy would have seen what the other measures. All other rows are exchangeable, also
-    where they are equal. Where there are labels, every run holds each label in nearly the same share, which lowers the
-    variance between folds.
+    Copies of one sample, by [`copies_of`][entropax.dependence._samples.copies_of], are neighbours, so that no density
+    is measured on a copy of what it was fitted to. All other rows are exchangeable, even if they are equal. If there
+    are labels, every run holds each label in nearly the same proportion, which lowers the variance between folds.
 
     **Arguments:**
 

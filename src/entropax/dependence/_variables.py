@@ -33,7 +33,7 @@ class Variables:
 
     - `values`: shape `(num, dim)`, the variables side by side.
     - `dims`: how many columns each of them has.
-    - `ranked`: whether each holds normal scores of samples of its own; none does where it is empty.
+    - `ranked`: whether each variable holds normal scores of its own samples; if it is empty, none does.
     """
 
     values: Float64[np.ndarray, "num dim"]
@@ -86,7 +86,7 @@ class Variable:
     - `scores`: normal scores of the continuous columns, which may be none.
     - `ranked`: whether all scores keep the order of the values.
     - `features`: the whole variable as classifiers see it.
-    - `kind`: what the variable was taken for, in words.
+    - `kind`: the kind of the variable in words.
     - `repeats`: whether the values of every column repeat so often that their entropy bounds any information.
     """
 
@@ -197,7 +197,7 @@ def _scattered(scores: Float64[np.ndarray, " num"], at_atom: np.ndarray, rng: np
 
 
 def together(kinds: Sequence[str]) -> str:
-    """What the columns were taken for, the same kinds counted."""
+    """The kinds of the columns in words, equal ones counted."""
     if len(kinds) == 1:
         return kinds[0]
     counted = {kind: kinds.count(kind) for kind in kinds}
