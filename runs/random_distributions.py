@@ -151,7 +151,7 @@ def _measured(x: np.ndarray, y: np.ndarray, exact: float, fitting: Any, seed: in
         "stderr": found.stderr,
         "fitted": found.fitted,
         "halved": found.halved,
-        "stderr_data": float(found.estimate.stderr),
+        "stderr_data": float(found.estimate.stderr_data),
         "covers": bool(low <= exact <= high),
         "converged": found.converged,
         "p_value": found.p_value,

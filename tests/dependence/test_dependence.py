@@ -1,5 +1,8 @@
 """What an estimate says of itself."""
 
+import dataclasses
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -18,7 +21,8 @@ def test_what_fits_of_a_slow_rate_miss(rate, covers, sign):
     fitted, halved = exact - missing, exact - missing * 2**rate
     value = fitted + MISSING * (fitted - halved)
     stderr = stderr_of_fits(fitted, halved, [value], alone=0.0, beyond=0.0)
-    found = Dependence(of_shares(np.full(100, value)), of_shares(np.full(100, value)), fitted, halved, stderr)
+    shares = of_shares(np.full(100, value))
+    found = Dependence(dataclasses.replace(shares, stderr_nodes=jnp.asarray(stderr)), shares, fitted, halved)
     low, high = found.interval()
     assert (low < exact < high) == covers
     if rate == np.log2(1.5):

@@ -94,7 +94,7 @@ def measured(x, y, fitting=FITTING):
 @pytest.mark.slow
 def test_what_second_moments_do_not_see():
     x, y, pointwise, exact = student()
-    found = measured(x, y)
+    found = measured(x, y, dependence.CrossFitting())
     assert abs(float(found.gaussian.value)) < 0.01
     low, high = found.interval()
     assert low < exact < high
@@ -201,7 +201,7 @@ def test_transfer_entropy():
     cov = scipy.linalg.solve_discrete_lyapunov(transition, np.eye(2))
     # What its own past leaves of y, over what both pasts do.
     exact = 0.5 * np.log(cov[1, 1] - (transition @ cov)[1, 1] ** 2 / cov[1, 1])
-    forth = dependence.transfer_entropy(series[:, 0], series[:, 1], key=jr.key(1), fitting=FITTING)
-    back = dependence.transfer_entropy(series[:, 1], series[:, 0], key=jr.key(1), fitting=FITTING)
+    forth = dependence.transfer_entropy(series[:, 0], series[:, 1], key=jr.key(1))
+    back = dependence.transfer_entropy(series[:, 1], series[:, 0], key=jr.key(1))
     assert abs(forth.value - exact) < 3 * forth.stderr < 0.05
     assert abs(back.value) < 3 * back.stderr < 0.01

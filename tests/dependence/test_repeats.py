@@ -245,9 +245,9 @@ def test_two_values_are_as_good_as_counting():
     np.add.at(counts, (x, y), 1)
     found = dependence.mutual_information(x, y, key=jr.key(1), fitting=FITTING)
     # One degree of freedom costs 1 / 2N.
-    assert abs(found.value - (of_table(counts / 600) - 0.5 / 600)) < 0.5 * float(found.estimate.stderr)
+    assert abs(found.value - (of_table(counts / 600) - 0.5 / 600)) < 0.5 * float(found.estimate.stderr_data)
     ratios = np.log(counts / 600 / np.outer(counts.sum(1), counts.sum(0)) * 360_000)[x, y]
-    assert abs(float(found.estimate.stderr) / (ratios.std() / 600**0.5) - 1) < 0.1
+    assert abs(float(found.estimate.stderr_data) / (ratios.std() / 600**0.5) - 1) < 0.1
     assert found.kinds == {"x": "2 ordered values", "y": "2 labels"}
 
 

@@ -15,7 +15,6 @@ from jaxtyping import Float, PRNGKeyArray
 from .. import data, dependence
 from ..dependence import CrossFitting, Dependence
 from ..information import check_mutual_information
-from ..integral import Estimate
 from ._measurement import check_finite
 
 
@@ -95,12 +94,6 @@ def measure_dependence(
     return Dependences(found, {"cross_fitting": budget} if found else {})
 
 
-def as_estimate(one: Dependence) -> Estimate:
-    """The value with all of its error, that of fits too."""
-    value, stderr, none = (jnp.asarray(number, jnp.float32) for number in (one.value, one.stderr, 0.0))
-    return Estimate(value, stderr, none)
-
-
 def entry(one: Dependence, bits: bool) -> dict[str, Any]:
     """What `--json` holds of it.
 
@@ -172,5 +165,5 @@ def _check_bounds(found: dict[str, Dependence], samples: data.Samples) -> None:
     for name, one in found.items():
         # No labels bound what columns of x share.
         y = None if samples.y is None or name == "total_correlation" else jnp.asarray(samples.y)
-        check_finite(name, as_estimate(one))
-        check_mutual_information(as_estimate(one), y, _NAMES[name])
+        check_finite(name, one.estimate)
+        check_mutual_information(one.estimate, y, _NAMES[name])

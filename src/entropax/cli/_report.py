@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ..dependence import Dependence
 from ..integral import Estimate
-from ._dependence import as_estimate, Dependences, entry
+from ._dependence import Dependences, entry
 from ._doctor import versions
 from ._measurement import Measurement
 from ._samples import Transform
@@ -95,7 +95,7 @@ def print_report(
 
     for name, estimate in measurement.quantities.items():
         if name == "total_correlation" and name in found:
-            add(name, as_estimate(found[name]), "cross-fitted")
+            add(name, found[name].estimate, "cross-fitted")
             add("by_the_model", estimate, _NOTES[name])
         else:
             add(name, estimate, _NOTES[name])
@@ -104,7 +104,7 @@ def print_report(
         add_row(_TITLES["mutual_information"], "", "", _bound(measurement, bits))
     if "mutual_information" in found:
         one = found["mutual_information"]
-        add_method("cross_fitted", as_estimate(one), _interval(one, bits))
+        add_method("cross_fitted", one.estimate, _interval(one, bits))
         add_sides(one)
         second_moments = "second_moments" if measurement.label_entropy is None else "linear"
         add(second_moments, one.gaussian, _NOTES[second_moments])
@@ -113,7 +113,7 @@ def print_report(
     if "conditional_mutual_information" in found:
         table.add_section()
         one = found["conditional_mutual_information"]
-        add("conditional_mutual_information", as_estimate(one), _interval(one, bits))
+        add("conditional_mutual_information", one.estimate, _interval(one, bits))
         add_sides(one)
     console.print(table)
 
@@ -143,7 +143,7 @@ def as_json(
     content: dict[str, Any] = {name: _entry(estimate, bits) for name, estimate in measurement.quantities.items()}
     if measurement.mutual_information or "mutual_information" in dependences.found:
         cross_fitted = dependences.found.get("mutual_information")
-        by_method = {} if cross_fitted is None else {"cross_fitted": as_estimate(cross_fitted)}
+        by_method = {} if cross_fitted is None else {"cross_fitted": cross_fitted.estimate}
         by_method |= measurement.mutual_information
         entries = {name: _entry(estimate, bits) for name, estimate in by_method.items()}
         content["mutual_information"] = entries | {"default": _default(measurement, dependences)}

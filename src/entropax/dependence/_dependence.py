@@ -49,7 +49,9 @@ class Dependence:
 
     **Arguments:**
 
-    - `estimate`: the value, with the error of finite data and noise; `pointwise` has the share of each sample.
+    - `estimate`: the value. Its `stderr_data` is the error of finite data and noise, its `stderr_nodes` that of the
+    fits,
+        and `pointwise` has the share of each sample.
     - `gaussian`: the part that second moments of the normal scores determine, that of the Gaussian copula; for labels
         the estimate of logistic regressions, whose logits are those of Gaussians with one covariance.
     - `fitted`: the estimate by fits to all other folds, without extrapolation.
@@ -57,10 +59,6 @@ class Dependence:
         error of fits to numbers, so that `estimate` is $\mathrm{fitted} + 2\,(\mathrm{fitted} - \mathrm{halved})$, and
         half of the error of classifiers, so that it is $2\,\mathrm{fitted} - \mathrm{halved}$ for labels. A
         distribution that more samples predict worse is not extrapolated.
-    - `stderr_fit`: the standard error of the fits. Of [`entropax.dependence.CrossFitting`][] it combines 2.4 times
-        $\mathrm{fitted} - \mathrm{halved}$, all that would be missing if errors fell as $N^{-1/2}$; half of the
-        difference between the sides; the difference between all densities together and the one that predicts best; and
-        3 % of what fits find beyond second moments.
     - `p_value`: of independence, by derangements; `None` if the quantity has no such null hypothesis.
     - `sides`: the estimates by predicting either variable from the other, if there are two.
     - `unseen`: whether the kurtosis shows that the samples are not Gaussian, but no fit finds a departure.
@@ -78,7 +76,6 @@ class Dependence:
     gaussian: Estimate
     fitted: float
     halved: float
-    stderr_fit: float
     p_value: float | None = None
     sides: tuple[float, ...] | None = None
     unseen: bool = False
@@ -103,16 +100,24 @@ class Dependence:
         return np.asarray(self.estimate.pointwise)
 
     @property
+    def stderr_fit(self) -> float:
+        r"""The standard error of the fits. Of [`entropax.dependence.CrossFitting`][] it combines 2.4 times
+        $\mathrm{fitted} - \mathrm{halved}$, all that would be missing if errors fell as $N^{-1/2}$; half of the
+        difference between the sides; the difference between all densities together and the one that predicts best; 3 %
+        of what fits find beyond second moments; and a tenth of the correction for swaps of ranks."""
+        return float(self.estimate.stderr_nodes)
+
+    @property
     def stderr(self) -> float:
-        """The standard error: finite data, noise and fit."""
-        return math.hypot(float(self.estimate.stderr), self.stderr_fit)
+        """The standard error, of finite data, noise and fits together."""
+        return float(self.estimate.stderr)
 
     @property
     def converged(self) -> bool:
         """Whether what the fits may miss is at most 2.4 times the error of finite data, a twentieth of the value, or
         what twenty parameters cost, whichever is largest; nothing is known to be unseen, and no bound is broken."""
         least = _RESOLUTION / len(self.pointwise)
-        enough = max(float(self.estimate.stderr), 0.05 * abs(self.value), least)
+        enough = max(float(self.estimate.stderr_data), 0.05 * abs(self.value), least)
         return self.stderr_fit <= _SLOW * enough and not self.unseen and self.broken_bound is None
 
     @property
@@ -156,8 +161,7 @@ class Dependence:
         return math.ceil(len(self.pointwise) * (self.stderr / precision) ** 2)
 
     def __str__(self) -> str:
-        digits = max(0, 1 - math.floor(math.log10(self.stderr))) if self.stderr > 0 else 3
-        return f"{self.value:.{digits}f} ± {self.stderr:.{digits}f} nats"
+        return str(self.estimate)
 
 
 def stderr_of_fits(fitted: float, halved: float, sides: Sequence[float], *, alone: float, beyond: float) -> float:

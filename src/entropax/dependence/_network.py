@@ -54,7 +54,7 @@ def has_edges(sums: Float[np.ndarray, "4 num"]) -> bool:
 
     **Arguments:**
 
-    - `sums`: of each sample, the integral, and those with [`weights`][].
+    - `sums`: of each sample, the integral, and those with [`edge_weights`][].
     """
     lower, upper = (band.mean() + known for band, known in zip(sums[1:3], _GAUSSIAN))
     return bool(lower > 0 and _ALIKE < upper / lower < 1 / _ALIKE and (continued(sums) - sums[0]).mean() > 0)

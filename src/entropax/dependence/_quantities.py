@@ -443,7 +443,7 @@ def _first_answer(apart, terms, order, gaussian, fitting, name, key, stretch, ab
     whole = float(near.pointwise.mean())
     value = of_shares(near.pointwise + (whole - near.halved))
     value = _by_stretches(value, stretch) if stretch > 1 else value
-    first = Dependence(value, gaussian, whole, near.halved, near.stderr_fit, **about)
+    first = Dependence(_with_error(value, near.stderr_fit), gaussian, whole, near.halved, **about)
     # More samples nearly always move a first answer, as its error bar says.
     warn_of_bound(first, name)
     return first
@@ -474,7 +474,12 @@ def _extrapolated(gaussian, weights, found: Departures, labelled: Sequence[Class
         beyond=float(value.value) - float(linear.value),
     )
     sides = tuple(by_side.tolist()) if len(by_side) > 1 else None
-    return Dependence(value, linear, fitted, halved, stderr_fit, sides=sides, **about)
+    return Dependence(_with_error(value, stderr_fit), linear, fitted, halved, sides=sides, **about)
+
+
+def _with_error(value: Estimate, stderr_fit: float) -> Estimate:
+    """The estimate with the error of its fits."""
+    return dataclasses.replace(value, stderr_nodes=jnp.hypot(value.stderr_nodes, stderr_fit))
 
 
 def _is_not_gaussian(apart: Layout) -> bool:

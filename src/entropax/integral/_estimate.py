@@ -67,7 +67,8 @@ class Estimate(eqx.Module):
     - `value`: the estimate.
     - `stderr_data`: its standard error from finite data and noise; infinite for a single sample, which does not show
         how far samples scatter.
-    - `stderr_nodes`: its standard error from the choice of nodes in $\lambda$.
+    - `stderr_nodes`: its standard error from the choice of nodes in $\lambda$; of a dependence of samples, from the
+    fits.
     - `pointwise`: each sample's own unbiased share, with mean `value`.
     - `residuals`: each sample's influence on the error; their spread is `stderr_data`.
     - `profile`: the rate along $\lambda$.
