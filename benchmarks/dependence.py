@@ -82,6 +82,12 @@ def measure(name: str) -> list[dict[str, float]]:
     return found
 
 
+def _bind() -> None:
+    """Binds this process to one core, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
 def main(only: str = "") -> None:
     """Measures each work in a process of its own.
 
@@ -92,12 +98,11 @@ def main(only: str = "") -> None:
     table = rich.table.Table("work", "CPU s, first", "CPU s, again", "estimates", "exact")
     for name in (name for name in WORK if only in name):
         with tempfile.TemporaryDirectory() as folder:
-            program = (
-                "import json, os; hasattr(os, 'sched_setaffinity') and os.sched_setaffinity(0, {0}); "
-                f"from benchmarks.dependence import measure; print(json.dumps(measure({name!r})))"
-            )
+            program = f"import json; from benchmarks.dependence import measure; print(json.dumps(measure({name!r})))"
             environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": folder}
-            done = subprocess.run([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, check=True)
+            done = subprocess.run(
+                [sys.executable, "-c", program], env=environment, preexec_fn=_bind, stdout=subprocess.PIPE, check=True
+            )
         first, again = json.loads(done.stdout.splitlines()[-1])
         estimates = ", ".join(f"{one['value']:.3f} ± {one['stderr']:.3f}" for one in (first, again))
         seconds = (f"{one['seconds']:.1f}" for one in (first, again))

@@ -172,6 +172,17 @@ def test_no_mixture_rejects_what_is_independent():
     assert sum(one.interval()[0] <= 0 <= one.interval()[1] for one in found) >= 18
 
 
+def test_too_few_samples_for_any_mixture():
+    """Ten columns of a hundred samples have none: the estimate is that of second moments."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(100, 10))
+    variables = Variables(values, (5, 5), (True, True))
+    terms, progress = mutual_information_terms(0, 1), Progress("I(X;Y)")
+    short = CrossFitting(folds=2, steps=20)
+    found = departures(variables, terms, rng.permutation(100), fitting=short, progress=progress, key=jr.key(0))
+    assert np.isfinite(found.whole).all() and abs(found.whole.mean()) < 0.1
+
+
 @pytest.mark.parametrize("num", [101, 104])
 def test_mixtures_are_measured_on_samples_held_out(num, monkeypatch):
     calls = []

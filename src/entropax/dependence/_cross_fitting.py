@@ -193,8 +193,8 @@ def departures(
         # Half of them have no covariance, and no network would find anything beyond that of all.
         nothing = np.zeros((len(terms), num))
         return Departures(nothing, nothing, nothing, folds)
-    # From either end of the order, so that each sample is held out by one of the two, and each fold, which is no
-    # longer than what lies between them, has been seen by one of them at most.
+    # The halves are at either end of the order. Each sample is held out by one of them, and each fold, which is no
+    # longer than the gap between them, overlaps with one of them at most.
     middle = num // 2
     halves = each([(order[:few], order[middle:]), (order[num - few :], order[:middle])])
     mixtures = dim <= _MOST_MIXED and bool(variables.ranked_columns.all()) and _is_resolved(variables)
@@ -207,7 +207,7 @@ def departures(
         begins = np.cumsum([0, *map(len, held[:-1])])
         wholes = [job._replace(start=early if begin >= few else late) for job, begin in zip(wholes, begins)]
         by_whole, folds, _ = _fit(variables, terms, wholes, fitting, progress, whole_key, noise_key)
-        # By the whole, and both of them, so that what they differ by is the number of samples.
+        # The fits to all samples decide for both sizes, so that these differ by the number of samples alone.
         edges = [has_edges(of_law) for of_law in by_whole]
         for members, fit in ((whole, by_whole), (half, by_half)):
             members.departures["network",] = np.array(
@@ -236,8 +236,8 @@ class _Members(NamedTuple):
 
 
 def _is_resolved(variables: Variables) -> bool:
-    """Whether no combination of columns varies by less than the steps of ranks do: there narrow components would take
-    ranks that agree for information."""
+    """Whether every combination of columns varies by more than the steps of ranks. Otherwise narrow components would
+    mistake ranks that agree for information."""
     least = np.linalg.eigvalsh(np.atleast_2d(np.cov(variables.values.T)))[0]
     return bool(least > 1 / (STEPS * len(variables.values)))
 
@@ -275,6 +275,8 @@ def _by_mixtures(
 
 def _that_add(members: dict[tuple, np.ndarray]) -> set[tuple]:
     """The names of the members that have a weight in some conditional distribution."""
+    if not members:
+        return set()
     every = np.stack([np.zeros_like(next(iter(members.values()))), *members.values()])
     shares = np.max([weights(every[:, law]) for law in range(every.shape[1])], 0)[1:]
     return {name for name, share in zip(members, shares) if share > _LEAST_SHARE}
